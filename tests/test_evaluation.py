@@ -1,0 +1,255 @@
+"""Scores agree with scikit-learn, intervals with a naive loop, real predictions with what is known."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn import metrics
+
+from workbench import evaluation
+from workbench.emotions import EMOTIONS, probability_columns
+from workbench.errors import WorkbenchError
+
+OOF = Path(__file__).parents[2] / "shared" / "data" / "splits" / "other_oof" / "actor_independent_oof.csv"
+
+
+def predictions_table(n_speakers=6, n_takes=40, emotions=EMOTIONS, *, skill=1.0, seed=0, run_seed=0, **names):
+    """Predictions of a system: `skill` is how far the true emotion's score stands out, speaker by speaker."""
+    rng = np.random.default_rng(seed)
+    speaker = np.repeat(np.arange(n_speakers), n_takes)
+    true = rng.integers(len(emotions), size=len(speaker))
+    scores = rng.normal(size=(len(true), len(emotions)))
+    scores[np.arange(len(true)), true] += skill * rng.uniform(0, 2, n_speakers)[speaker]
+    probabilities = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    clip = [f"clip-{number:04d}" for number in range(len(true))]
+    table = pd.DataFrame({"clip": clip, "take": clip, "speaker": [f"demo-{s:02d}" for s in speaker]})
+    names = {"protocol": "speaker-disjoint", "model": "cnn", "modality": "audio", "fusion": "", **names}
+    names = {
+        "run": f"r{run_seed}",
+        "study": "thread",
+        "variant": "v",
+        "corpus": "demo",
+        "fold": "fold1",
+        **names,
+    }
+    table = table.assign(**names, seed=run_seed, usage="test", sex="")
+    table = table.assign(emotion=np.take(emotions, true), predicted=np.take(emotions, scores.argmax(axis=1)))
+    return pd.concat([table, pd.DataFrame(probabilities, columns=probability_columns(emotions))], axis=1)
+
+
+@pytest.mark.parametrize("emotions", [EMOTIONS, EMOTIONS[:2], ("sad", "angry", "disgust")])
+def test_scores_are_those_of_scikit_learn(emotions):
+    table = predictions_table(emotions=emotions)
+    true, predicted = table["emotion"], table["predicted"]
+    score = evaluation.score(table)
+    assert score["accuracy"] == pytest.approx(metrics.accuracy_score(true, predicted))
+    assert score["uar"] == pytest.approx(metrics.balanced_accuracy_score(true, predicted))
+    assert score["macro_f1"] == pytest.approx(metrics.f1_score(true, predicted, average="macro"))
+    if len(emotions) > 2:
+        alphabetical = sorted(emotions)
+        auc = metrics.roc_auc_score(
+            true, table[probability_columns(alphabetical)], multi_class="ovr", labels=alphabetical
+        )
+        assert score["auc"] == pytest.approx(auc)
+    assert (score["n_clips"], score["n_speakers"]) == (240, 6)
+    assert evaluation.uar(table) == score["uar"] and evaluation.macro_f1(table) == score["macro_f1"]
+
+
+def test_emotions_that_never_occur_do_not_count():
+    table = predictions_table(emotions=EMOTIONS[:4])
+    wide = table.assign(predicted=table["predicted"].replace("calm", "surprised"), p_surprised=0.0)
+    labels = list(EMOTIONS[:4])
+    recalls = metrics.recall_score(wide["emotion"], wide["predicted"], labels=labels, average=None)
+    assert evaluation.uar(wide) == pytest.approx(recalls.mean())
+    f1 = metrics.f1_score(wide["emotion"], wide["predicted"], labels=labels, average="macro")
+    assert evaluation.macro_f1(wide) == pytest.approx(f1)
+    matrix = evaluation.confusion(wide)
+    assert list(matrix.columns) == [*labels, "surprised"]
+    assert matrix.loc["calm", "calm"] == 0 and matrix.loc["surprised"].isna().all()
+
+
+@pytest.mark.parametrize("metric", evaluation.METRICS)
+def test_interval_is_that_of_a_naive_loop_over_speakers(metric):
+    table = predictions_table(5, 30)
+    of_speaker = [rows for _, rows in table.groupby("speaker")]
+    naive = []
+    function = {
+        "accuracy": metrics.accuracy_score,
+        "uar": metrics.balanced_accuracy_score,
+        "macro_f1": lambda true, predicted: metrics.f1_score(
+            true, predicted, labels=sorted(set(true)), average="macro"
+        ),
+    }[metric]
+    for weights in np.random.default_rng(7).multinomial(5, [0.2] * 5, size=200):
+        drawn = pd.concat(
+            [rows for rows, times in zip(of_speaker, weights, strict=True) for _ in range(times)]
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # an emotion predicted but absent from the draw
+            naive.append(function(drawn["emotion"], drawn["predicted"]))
+    expected = np.quantile(naive, [0.05, 0.95])
+    assert evaluation.interval(table, metric, n_resamples=200, level=0.9, seed=7) == pytest.approx(
+        tuple(expected)
+    )
+
+
+def test_interval_covers_the_true_accuracy_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(60):
+        table = predictions_table(20, 10)
+        right = rng.random(200) < np.repeat(rng.beta(6, 4, 20), 10)  # speakers differ; 0.6 on average
+        table["predicted"] = np.where(
+            right, table["emotion"], np.where(table["emotion"] == "sad", "calm", "sad")
+        )
+        low, high = evaluation.interval(table, n_resamples=400)
+        hits += low <= 0.6 <= high
+    assert 49 <= hits <= 60
+
+
+def test_interval_is_wider_than_one_over_clips_when_speakers_differ():
+    table = predictions_table(8, 50)
+    right = np.repeat(np.arange(8) % 2 == 0, 50)
+    table["predicted"] = np.where(right, table["emotion"], np.where(table["emotion"] == "sad", "calm", "sad"))
+    over_speakers = evaluation.interval(table)
+    over_clips = evaluation.interval(table.assign(speaker=table["clip"]))
+    assert np.diff(over_speakers) > 0.5 and np.diff(over_clips) < 0.15
+
+
+def test_one_speaker_has_no_interval():
+    assert np.isnan(evaluation.interval(predictions_table(1))).all()
+
+
+def test_only_test_rows_count():
+    table = predictions_table()
+    validation = table.assign(usage="validation", predicted="calm", clip="v" + table["clip"])
+    assert evaluation.score(pd.concat([validation, table])) == evaluation.score(table)
+    with pytest.raises(WorkbenchError, match="no test row among 240"):
+        evaluation.accuracy(validation)
+
+
+def test_seeds_are_averaged_and_folds_pooled():
+    first, second = (predictions_table(skill=skill, run_seed=n) for n, skill in enumerate((0.5, 3)))
+    both = pd.concat([first, second])
+    expected = (evaluation.macro_f1(first) + evaluation.macro_f1(second)) / 2
+    assert evaluation.macro_f1(both) == pytest.approx(expected)
+    assert evaluation.score(both)["n_clips"] == 240
+    low, high = evaluation.interval(both, "macro_f1")
+    assert low < expected < high
+    folds = first.assign(fold=np.where(np.arange(240) < 30, "fold1", "fold2"), run=first["speaker"])
+    assert evaluation.score(folds) == evaluation.score(first)
+    assert evaluation.per_class(both)["support"].sum() == 240
+
+
+def test_mixed_systems_and_doubled_clips_are_refused():
+    table = predictions_table()
+    with pytest.raises(WorkbenchError, match=r"found 2: .*'model': \['cnn', 'lstm'\]"):
+        evaluation.accuracy(pd.concat([table, table.assign(model="lstm")]))
+    with pytest.raises(
+        WorkbenchError, match=r"'clip-0000' was tested 2 times under seed 0, in runs \['old', 'r0'\]"
+    ):
+        evaluation.score(pd.concat([table, table.assign(run="old")]))
+
+
+def test_summary_has_one_row_a_system_in_order():
+    easy = predictions_table(skill=3, modality="video", model="lrcn")
+    hard = predictions_table(skill=0.3)
+    table = evaluation.summary(pd.concat([easy, hard]), n_resamples=100)
+    assert table["model"].tolist() == ["lrcn", "cnn"]
+    for row, system in zip(table.to_dict("records"), (easy, hard), strict=True):
+        assert row["uar"] == evaluation.uar(system)
+        assert (row["uar_low"], row["uar_high"]) == evaluation.interval(system, "uar", n_resamples=100)
+        assert row["chance"] == pytest.approx(system["emotion"].value_counts().max() / 240)
+        assert row["n_emotions"] == 8 and row["level"] == 0.95
+    folds = pd.concat([easy.assign(fold=easy["speaker"])])
+    assert len(evaluation.summary(folds, by=("model", "fold"), n_resamples=10)) == 6
+
+
+def test_confusion_and_report():
+    table = predictions_table()
+    counts, shares = evaluation.confusion(table, normalise=False), evaluation.confusion(table)
+    expected = metrics.confusion_matrix(table["emotion"], table["predicted"], labels=EMOTIONS)
+    assert (counts.to_numpy() == expected).all() and counts.index.name == "emotion"
+    assert np.allclose(shares.sum(axis=1), 1)
+    report = evaluation.per_class(table)
+    assert report["recall"].to_numpy() == pytest.approx(np.diag(shares))
+    assert report["support"].tolist() == expected.sum(axis=1).tolist()
+
+
+def test_roc_rises_from_corner_to_corner():
+    table = predictions_table(skill=2)
+    curves = evaluation.roc(table)
+    assert list(curves["emotion"].unique()) == list(EMOTIONS)
+    for emotion, curve in curves.groupby("emotion"):
+        assert curve[["fpr", "tpr"]].to_numpy()[[0, -1]].tolist() == [[0, 0], [1, 1]]
+        assert curve["fpr"].is_monotonic_increasing and curve["tpr"].is_monotonic_increasing
+        area = metrics.roc_auc_score(table["emotion"] == emotion, table[f"p_{emotion}"])
+        assert curve["auc"].iloc[0] == pytest.approx(area)
+        assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(area)
+
+
+def test_a_system_without_probabilities_has_no_auc():
+    table = predictions_table()[lambda t: [name for name in t if not name.startswith("p_")]]
+    assert np.isnan(evaluation.score(table)["auc"])
+    with pytest.raises(WorkbenchError, match="p_<emotion>"):
+        evaluation.roc(table)
+
+
+def test_an_emotion_the_system_does_not_know_has_the_auc_of_a_guess():
+    curves = evaluation.roc(predictions_table(skill=3).drop(columns="p_calm"))
+    assert curves.groupby("emotion")["auc"].first()["calm"] == 0.5
+
+
+def test_paired_difference_matches_takes_not_clips():
+    good, bad = predictions_table(skill=2), predictions_table(skill=0.2, modality="video")
+    bad["clip"] = "video-" + bad["clip"]
+    result = evaluation.paired(good, bad)
+    assert result["difference"] == pytest.approx(evaluation.accuracy(good) - evaluation.accuracy(bad))
+    assert result["low"] < result["difference"] < result["high"]
+    reverse = evaluation.paired(bad, good)
+    assert (reverse["low"], reverse["high"]) == pytest.approx((-result["high"], -result["low"]))
+    assert evaluation.paired(good, good)["high"] == 0
+    half = evaluation.paired(good, bad.iloc[:120])
+    assert (half["n_takes"], half["n_speakers"]) == (120, 3)
+    with pytest.raises(WorkbenchError, match="not tested on any take in common"):
+        evaluation.paired(good, bad.assign(take="x" + bad["take"]))
+
+
+def test_paired_interval_is_narrower_than_the_two_apart():
+    good = predictions_table(12, 40, skill=1)
+    bad = good.assign(model="b", predicted=good["predicted"].where(np.arange(len(good)) % 10 > 0, "calm"))
+    result = evaluation.paired(good, bad)
+    low, high = evaluation.interval(good)
+    assert result["low"] >= 0 and result["high"] - result["low"] < 0.5 * (high - low)
+
+
+@pytest.mark.skipif(not OOF.is_file(), reason="the real predictions are not here")
+@pytest.mark.parametrize(("system", "known"), [("fusion_paper", 0.642), ("audio", 0.547), ("video", 0.447)])
+def test_real_out_of_fold_predictions_score_what_is_known_of_them(system, known):
+    table = real_predictions(system)
+    score = evaluation.score(table)
+    assert (score["n_clips"], score["n_speakers"]) == (2452, 24)
+    assert score["accuracy"] == pytest.approx(known, abs=5e-4)
+    low, high = evaluation.interval(table)
+    assert low < known < high and 0.02 < high - low < 0.2
+    matrix = evaluation.confusion(table, normalise=False)
+    assert matrix.to_numpy().trace() == round(score["accuracy"] * 2452) and matrix.shape == (8, 8)
+
+
+def real_predictions(system: str) -> pd.DataFrame:
+    """Return the published out-of-fold probabilities of one column group as a predictions table."""
+    oof = pd.read_csv(OOF)
+    probabilities = oof[[f"{system}_p{number}" for number in range(8)]].set_axis(
+        probability_columns(EMOTIONS), axis=1
+    )
+    return probabilities.assign(
+        run="oof", study="published", variant=system, corpus="ravdess", protocol="speaker-disjoint", seed=0,
+        model=system, modality="audiovisual", fusion="", usage="test", fold="fold" + oof["fold"].astype(str),
+        clip=oof["idx"].astype(str), take=oof["idx"].astype(str), speaker="actor-" + oof["actor"].astype(str),
+        sex=np.where(oof["actor"] % 2, "male", "female"), emotion=oof["true_label"],
+        predicted=np.take(EMOTIONS, probabilities.to_numpy().argmax(axis=1)),
+    )  # fmt: skip

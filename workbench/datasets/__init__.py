@@ -1,0 +1,31 @@
+"""The corpora: each a declaration. `corpus(name, root)` opens one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.datasets.base import Card, Corpus, select
+from workbench.datasets.demo import Demo
+from workbench.datasets.ravdess import Ravdess
+from workbench.errors import choose
+
+CORPORA: dict[str, type[Corpus]] = {kind.card.name: kind for kind in (Demo, Ravdess)}
+
+
+def fetch(name: str, root: str | Path | None = None, **options) -> Corpus:
+    """Bring a corpus by name and open it (`Corpus.fetch`): the synthetic one is made, others say how to get them."""
+    return CORPORA[choose("corpus", name, CORPORA)].fetch(root, **options)
+
+
+def corpus(name: str, root: str | Path | None = None) -> Corpus:
+    """Open a corpus by name.
+
+    Raises
+    ------
+    WorkbenchError
+        For an unknown name (the choices are listed) or a missing root.
+    """
+    return CORPORA[choose("corpus", name, CORPORA)](root)
+
+
+__all__ = ["CORPORA", "Card", "Corpus", "corpus", "fetch", "select"]

@@ -1,0 +1,170 @@
+"""What every corpus is: a card, a table of clips, and a check of the files behind it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from workbench import media, paths
+from workbench.emotions import EMOTIONS, in_order
+from workbench.errors import MediaError, WorkbenchError
+
+COLUMNS = ["clip", "corpus", "path", "audio_path", "emotion", "intensity", "speaker", "sex", "text", "take",
+           "start", "end", "usage"]  # fmt: skip
+MODALITIES = ("audio", "video", "audiovisual")
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a reader must know of a corpus before believing a number made from it."""
+
+    name: str
+    title: str
+    description: str
+    citation: str
+    licence: str
+    home: str
+    emotions: tuple[str, ...] = EMOTIONS
+    synthetic: bool = False
+    known_defects: tuple[str, ...] = ()
+    human_accuracy: dict[str, float] = field(default_factory=dict)
+
+
+class Corpus:
+    """A folder of recordings under one naming scheme.
+
+    A subclass is a declaration: a `card`, the file `suffixes`, and `parse(path)`, which turns a file name into
+    the factors of a clip or returns None for a name outside the scheme.
+
+    Parameters
+    ----------
+    root : str or Path, optional
+        Folder of the recordings; by default `data/raw/<name>`.
+
+    Raises
+    ------
+    WorkbenchError
+        If the folder is missing, or (in `clips`) holds no recording of this corpus.
+    """
+
+    card: Card
+    suffixes: tuple[str, ...] = ()
+
+    def __init__(self, root: str | Path | None = None):
+        self.root = paths.existing(root or paths.raw(self.card.name), f"corpus {self.card.name!r}")
+
+    def files(self) -> list[Path]:
+        """Return every file with one of the corpus's suffixes under the root, sorted."""
+        return sorted(p for p in self.root.rglob("*") if p.suffix.lower() in self.suffixes and p.is_file())
+
+    def parse(self, path: Path) -> dict | None:
+        """Return the factors in a file's name, or None if the name is outside the scheme."""
+        raise NotImplementedError
+
+    def rows(self, files: Iterable[Path]) -> list[dict]:
+        """Return one dict a clip, from parsed files; a corpus that joins files to clips overrides this."""
+        return [row for row in map(self.parse, files) if row]
+
+    def clips(self) -> pd.DataFrame:
+        """Return the clip table, one row a clip, columns `COLUMNS` and then the corpus's own."""
+        rows = self.rows(self.files())
+        if not rows:
+            raise WorkbenchError(
+                f"corpus {self.card.name!r}: no recording under {self.root} (looked for names such as "
+                f"{self.example!r}, suffixes {', '.join(self.suffixes)})"
+            )
+        table = pd.DataFrame(rows).assign(corpus=self.card.name)
+        for column, default in {"start": 0.0, "end": float("nan"), "usage": ""}.items():
+            if column not in table:
+                table[column] = default
+        table = table[COLUMNS + [column for column in table if column not in COLUMNS]]
+        return table.sort_values("clip", ignore_index=True)
+
+    example = ""
+
+    def kinds(self) -> dict[str, int]:
+        """Return how many clips have sound, picture, or both: `audio-only`, `video-only`, `audio-video`."""
+        table = self.clips()
+        picture, sound = table["path"] != "", table["audio_path"] != ""
+        counts = {"audio-only": ~picture & sound, "video-only": picture & ~sound, "audio-video": picture & sound}
+        return {kind: int(which.sum()) for kind, which in counts.items()}
+
+    def check(self, progress: Callable = lambda items, **_: items) -> dict:
+        """Read every file and report: `clips`, `readable`, `missing`, `unreadable`, `duplicates`, `misnamed`.
+
+        `missing` names takes that the scheme expects and the folder lacks, `unreadable` files with the reason,
+        `duplicates` groups of files with the same content, `misnamed` files whose name is outside the scheme.
+        """
+        files = self.files()
+        named = [path for path in files if self.parse(path)]
+        misnamed = [str(path.relative_to(self.root)) for path in files if path not in set(named)]
+        unreadable, digests = [], defaultdict(list)
+        for path in progress(named, description=f"checking {self.card.name}"):
+            try:
+                media.verify(path)
+            except MediaError as error:
+                unreadable.append(str(error))
+            digests[hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()].append(path)
+        duplicates = [[str(p.relative_to(self.root)) for p in same] for same in digests.values() if len(same) > 1]
+        return {
+            "clips": len(named),
+            "readable": len(named) - len(unreadable),
+            "missing": self.missing(named),
+            "unreadable": unreadable,
+            "duplicates": duplicates,
+            "misnamed": misnamed,
+        }
+
+    def missing(self, files: list[Path]) -> list[str]:
+        """Return the names that the scheme expects beside `files` and that are absent; none by default."""
+        return []
+
+    @classmethod
+    def fetch(cls, root: str | Path | None = None, **options) -> Corpus:
+        """Bring the corpus to `root` and open it; a corpus that the workbench cannot bring says how to get it.
+
+        Raises
+        ------
+        WorkbenchError
+            With the steps to take.
+        """
+        root = Path(root or paths.raw(cls.card.name))
+        raise WorkbenchError(
+            f"corpus {cls.card.name!r} has to be brought by hand: download it from {cls.card.home} (licence: "
+            f"{cls.card.licence}) and unpack it anywhere below {root}"
+        )
+
+    def cite(self) -> str:
+        """Return the citation."""
+        return self.card.citation
+
+
+def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None = None) -> pd.DataFrame:
+    """Return the clips that have what `modality` needs, one row a take.
+
+    Where several recordings of one take serve (RAVDESS `01-` and `03-`), the first in the corpus's own order
+    of preference is kept: for sound the audio-only file, for the picture the file with sound.
+
+    Raises
+    ------
+    WorkbenchError
+        If nothing is left.
+    """
+    if modality not in MODALITIES:
+        raise WorkbenchError(f"unknown modality {modality!r}: choose from {', '.join(MODALITIES)}")
+    picture, sound = clips["path"] != "", clips["audio_path"] != ""
+    wanted = {"audio": sound, "video": picture, "audiovisual": picture & sound}[modality]
+    if emotions is not None:
+        wanted &= clips["emotion"].isin(in_order(emotions))
+    # Sound alone is the original of a take's sound; for pictures the clip that carries its sound comes first.
+    order = picture.astype(int) if modality == "audio" else (~sound).astype(int)
+    table = clips[wanted].assign(_order=order[wanted]).sort_values(["_order", "clip"])
+    table = table.drop_duplicates("take").drop(columns="_order").sort_values("clip", ignore_index=True)
+    if table.empty:
+        raise WorkbenchError(f"no clip with {modality} among the {len(clips)} clips of {sorted(set(clips['corpus']))}")
+    return table

@@ -1,0 +1,94 @@
+"""What this machine and environment can do: one row a question, with what to do where the answer is bad."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import tempfile
+from pathlib import Path
+
+from workbench import paths
+
+CV2_WHEELS = (
+    "opencv-python",
+    "opencv-python-headless",
+    "opencv-contrib-python",
+    "opencv-contrib-python-headless",
+)
+
+
+def examine() -> list[dict]:
+    """Return rows with `question`, `answer`, `ok`, `remedy`."""
+    return [_python(), _torch(), _torchaudio(), _cv2(), _codecs(), _landmarks(), _data_folder()]
+
+
+def _row(question: str, answer, ok: bool = True, remedy: str = "") -> dict:
+    return {"question": question, "answer": str(answer), "ok": ok, "remedy": "" if ok else remedy}
+
+
+def _python() -> dict:
+    version = platform.python_version_tuple()
+    answer = f"{platform.python_version()} on {platform.system()}, {os.cpu_count()} cores"
+    return _row("Python", answer, tuple(map(int, version[:2])) >= (3, 11), "use Python 3.11 or newer")
+
+
+def _torch() -> dict:
+    import torch
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU only"
+    return _row("torch", f"{torch.__version__}, {device}")
+
+
+def _torchaudio() -> dict:
+    import torchaudio
+
+    loaded = torchaudio._extension._IS_TORCHAUDIO_EXT_AVAILABLE
+    stray = importlib.util.find_spec("torchvision") is not None
+    answer = f"{torchaudio.__version__}, its extension {'loaded' if loaded else 'stubbed (all we use works)'}"
+    answer += "; torchvision is installed" if stray else ""
+    return _row(
+        "torchaudio", answer, not stray, "pip uninstall torchvision: it breaks transformers beside CPU torch"
+    )
+
+
+def _cv2() -> dict:
+    installed = {dist.metadata["Name"] for dist in importlib.metadata.distributions()}
+    found = [name for name in CV2_WHEELS if name in installed]
+    return _row(
+        "OpenCV", ", ".join(found) or "none", len(found) == 1, f"keep exactly one of {', '.join(CV2_WHEELS)}"
+    )
+
+
+def _codecs() -> dict:
+    import av
+
+    wanted = {"h264": "r", "aac": "r", "vp6f": "r", "mp3float": "r", "flac": "r", "libx264": "w"}
+    lacking = []
+    for name, mode in wanted.items():
+        try:
+            av.Codec(name, mode)
+        except av.codec.codec.UnknownCodecError:
+            lacking.append(name)
+    return _row("video and sound codecs", f"lacking: {', '.join(lacking)}" if lacking else "all", not lacking,
+                "reinstall the wheel of av")  # fmt: skip
+
+
+def _landmarks() -> dict:
+    found = importlib.util.find_spec("face_recognition_models") is not None
+    return _row(
+        "68 landmarks (extra)", "installed" if found else "not installed: pip install 'workbench[landmarks]'"
+    )
+
+
+def _data_folder() -> dict:
+    folder = paths.data()
+    existing: Path = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        return _row(
+            "data folder", f"{folder}: {error}", False, "set WORKBENCH_DATA to a folder you may write to"
+        )
+    return _row("data folder", folder)

@@ -1,0 +1,24 @@
+"""The errors a user may see: one line that names what was found, what was expected, and the choices."""
+
+from __future__ import annotations
+
+
+class WorkbenchError(Exception):
+    """Something the user can mend. The command line prints it as one line, without a traceback."""
+
+
+class MediaError(WorkbenchError):
+    """A recording that cannot be used; the message names the file, what was found and what was expected."""
+
+
+def choose(kind: str, name: str, choices) -> str:
+    """Return `name` if it is one of `choices`, else raise an error that lists them.
+
+    Raises
+    ------
+    WorkbenchError
+        Such as ``unknown corpus 'ravdes': choose from demo, ravdess``.
+    """
+    if name not in choices:
+        raise WorkbenchError(f"unknown {kind} {name!r}: choose from {', '.join(sorted(choices))}")
+    return name

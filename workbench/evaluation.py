@@ -1,0 +1,297 @@
+"""From a predictions table to numbers: scores, intervals over speakers, confusion, ROC.
+
+Every function but `summary` takes the predictions of *one* system and looks at its test rows only. The folds
+of a seed are pooled, so that a clip counts once; several seeds are scored one by one and the scores averaged.
+All scores are in 0..1 and run over the emotions that occur in the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import auc, precision_recall_fscore_support, roc_auc_score, roc_curve
+
+from workbench.emotions import in_order
+from workbench.errors import WorkbenchError, choose
+
+SYSTEM = ("corpus", "study", "variant", "model", "modality", "fusion", "protocol")
+
+
+def _accuracy(counts: np.ndarray) -> np.ndarray:
+    return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))
+
+
+def _uar(counts: np.ndarray) -> np.ndarray:
+    return np.nanmean(_share(_hits(counts), counts.sum(axis=-1)), axis=-1)
+
+
+def _macro_f1(counts: np.ndarray) -> np.ndarray:
+    true, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    return np.nanmean(np.where(true > 0, _share(2 * _hits(counts), true + predicted), np.nan), axis=-1)
+
+
+def _hits(counts: np.ndarray) -> np.ndarray:
+    return np.diagonal(counts, axis1=-2, axis2=-1)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+
+
+# Each maps confusion counts (..., k, k), rows true, to scores (...,): one definition for score and interval.
+METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "accuracy": _accuracy,
+    "uar": _uar,
+    "macro_f1": _macro_f1,
+}
+
+
+def accuracy(predictions: pd.DataFrame) -> float:
+    """Return the share of clips whose emotion is predicted."""
+    return _score(predictions, "accuracy")
+
+
+def uar(predictions: pd.DataFrame) -> float:
+    """Return the unweighted average recall: the mean over emotions of the share recognised."""
+    return _score(predictions, "uar")
+
+
+def macro_f1(predictions: pd.DataFrame) -> float:
+    """Return the mean over emotions of F1."""
+    return _score(predictions, "macro_f1")
+
+
+def score(predictions: pd.DataFrame) -> dict[str, float]:
+    """Return ``accuracy, uar, macro_f1, auc, n_clips, n_speakers`` of one system.
+
+    `auc` is the macro mean of the one-against-rest areas under the ROC curve; NaN for a system that gives no
+    probabilities. `n_clips` counts distinct clips.
+    """
+    tested = _tested(predictions)
+    counts = _counts(tested).sum(axis=1)
+    scores = {name: float(metric(counts).mean()) for name, metric in METRICS.items()}
+    areas = [_auc(rows) for _, rows in tested.groupby("seed")]
+    sizes = {"n_clips": tested["clip"].nunique(), "n_speakers": tested["speaker"].nunique()}
+    return {**scores, "auc": float(np.mean(areas)), **sizes}
+
+
+def interval(
+    predictions: pd.DataFrame,
+    metric: str = "accuracy",
+    *,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return the percentile bootstrap interval of `metric` over *speakers*, drawn with replacement.
+
+    Clips of one person are alike, so resampling clips would promise too much; the interval says how far the
+    score would move with other speakers of the same kind. All clips and seeds of a drawn speaker come along.
+    With a single speaker it is (nan, nan).
+
+    Parameters
+    ----------
+    metric : {'accuracy', 'uar', 'macro_f1'}
+    level : float
+        Coverage, 0 < level < 1.
+
+    References
+    ----------
+    Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
+    """
+    choose("metric", metric, METRICS)
+    return _intervals(_counts(_tested(predictions)), n_resamples, level, seed)[metric]
+
+
+def summary(
+    predictions: pd.DataFrame,
+    by: Sequence[str] = SYSTEM,
+    *,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return one row a system, in the order of the table.
+
+    Columns: those of `by`; what `score` gives; ``<metric>_low, <metric>_high`` for accuracy, UAR and macro-F1
+    as `interval` gives them, and their `level`; `n_seeds`, `n_emotions`, and `chance`, the accuracy of always
+    naming the commonest emotion.
+    """
+    rows = []
+    for names, system in _test_rows(predictions).groupby(list(by), sort=False, dropna=False):
+        intervals = _intervals(_counts(_tested(system)), n_resamples, level, seed)
+        bounds = {
+            f"{metric}_{side}": bound
+            for metric, pair in intervals.items()
+            for side, bound in zip(("low", "high"), pair, strict=True)
+        }
+        shares = system["emotion"].value_counts(normalize=True)
+        sizes = {"n_seeds": system["seed"].nunique(), "n_emotions": len(shares), "chance": shares.max()}
+        names = dict(zip(by, names, strict=True))
+        rows.append({**names, **score(system), **bounds, "level": level, **sizes})
+    return pd.DataFrame(rows)
+
+
+def confusion(predictions: pd.DataFrame, normalise: bool = True) -> pd.DataFrame:
+    """Return the confusion matrix (k, k): rows true, columns predicted, emotions in their usual order.
+
+    Only emotions that are true or predicted of some clip appear. Normalised, each row sums to 1 (a row of NaN
+    for an emotion that is only predicted); otherwise clips are counted, over all seeds.
+    """
+    tested = _tested(predictions)
+    emotions = _emotions(tested)
+    rows, columns = pd.Index(emotions, name="emotion"), pd.Index(emotions, name="predicted")
+    table = pd.DataFrame(_counts(tested).sum(axis=(0, 1)), rows, columns)
+    return table.div(table.sum(axis=1), axis=0) if normalise else table.astype(int)
+
+
+def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return, one row a true emotion, `precision`, `recall`, `f1` over all seeds, and `support` in clips."""
+    tested = _tested(predictions)
+    true, predicted, emotions = tested["emotion"], tested["predicted"], in_order(tested["emotion"])
+    values = precision_recall_fscore_support(true, predicted, labels=emotions, zero_division=0)[:3]
+    columns = dict(zip(("precision", "recall", "f1"), values, strict=True))
+    table = pd.DataFrame(columns, pd.Index(emotions, name="emotion"))
+    return table.assign(support=tested.groupby("emotion", observed=True)["clip"].nunique())
+
+
+def roc(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return one-against-rest ROC curves over all seeds, tidy: ``emotion, fpr, tpr, auc``.
+
+    `fpr` and `tpr` rise together from 0 to 1; `auc` is that of the emotion, on each of its rows.
+
+    Raises
+    ------
+    WorkbenchError
+        If the system gives no probabilities, or only one emotion was tested.
+    """
+    tested = _tested(predictions)
+    emotions = in_order(tested["emotion"])
+    if len(emotions) < 2 or not _has_probabilities(tested):
+        found = f"found {list(tested.filter(regex='^p_'))} and {len(emotions)} emotions"
+        raise WorkbenchError(f"ROC needs columns p_<emotion> and at least two emotions, {found}")
+    curves = []
+    for emotion in emotions:
+        fpr, tpr, _ = roc_curve(tested["emotion"] == emotion, _probability(tested, emotion))
+        curves.append(pd.DataFrame({"emotion": emotion, "fpr": fpr, "tpr": tpr, "auc": auc(fpr, tpr)}))
+    return pd.concat(curves, ignore_index=True)
+
+
+def paired(
+    predictions_a: pd.DataFrame,
+    predictions_b: pd.DataFrame,
+    *,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Compare two systems on the takes both were tested on: how much more accurate is `a` than `b`?
+
+    Takes rather than clips are matched, because sound and picture of one take may be two clips. Several seeds
+    (or clips) of a take are averaged first.
+
+    Returns
+    -------
+    dict
+        ``difference`` (accuracy of a minus that of b, in -1..1), ``low``, ``high`` (its interval over
+        speakers, NaN with one speaker), ``n_takes``, ``n_speakers``.
+
+    Raises
+    ------
+    WorkbenchError
+        If no take is in both.
+    """
+    right = {"a": _right_by_take(predictions_a), "b": _right_by_take(predictions_b)}
+    both = pd.DataFrame(right).dropna()
+    if both.empty:
+        raise WorkbenchError("the two systems were not tested on any take in common")
+    gain = (both["a"] - both["b"]).groupby(level="speaker").agg(["sum", "size"])  # (speakers, 2)
+    drawn = _weights(len(gain), n_resamples, seed) @ gain.to_numpy()  # (resamples, 2)
+    low, high = _quantiles(drawn[:, 0] / drawn[:, 1], level, len(gain))
+    difference = float(gain["sum"].sum() / len(both))
+    return {"difference": difference, "low": low, "high": high, "n_takes": len(both), "n_speakers": len(gain)}
+
+
+def _test_rows(predictions: pd.DataFrame) -> pd.DataFrame:
+    tested = predictions[predictions["usage"] == "test"]
+    if tested.empty:
+        raise WorkbenchError(f"no test row among {len(predictions)} predictions")
+    return tested.assign(speaker=tested["speaker"].fillna(""))
+
+
+def _tested(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the test rows, having made sure that they are of one system and name a clip once a seed."""
+    tested = _test_rows(predictions)
+    systems = tested[[name for name in SYSTEM if name in tested]].drop_duplicates()
+    if len(systems) > 1:
+        several = {name: values for name in systems if len(values := list(systems[name].unique())) > 1}
+        raise WorkbenchError(f"expected the predictions of one system, found {len(systems)}: {several}")
+    if tested.duplicated(["seed", "clip"]).any():
+        (seed, clip), rows = max(tested.groupby(["seed", "clip"]), key=lambda group: len(group[1]))
+        found = f"clip {clip!r} was tested {len(rows)} times under seed {seed}"
+        raise WorkbenchError(f"{found}, in runs {sorted(set(rows['run']))}: keep the runs of one setting")
+    return tested
+
+
+def _emotions(tested: pd.DataFrame) -> list[str]:
+    return in_order([*tested["emotion"].unique(), *tested["predicted"].unique()])
+
+
+def _counts(tested: pd.DataFrame) -> np.ndarray:
+    """Return confusion counts (seeds, speakers, k, k), rows true, in the order of `_emotions`."""
+    emotions = _emotions(tested)
+    seeds, speakers = (pd.factorize(tested[name], sort=True)[0] for name in ("seed", "speaker"))
+    true, predicted = (pd.Categorical(tested[name], emotions).codes for name in ("emotion", "predicted"))
+    counts = np.zeros((seeds.max() + 1, speakers.max() + 1, len(emotions), len(emotions)))
+    np.add.at(counts, (seeds, speakers, true, predicted), 1)
+    return counts
+
+
+def _score(predictions: pd.DataFrame, metric: str) -> float:
+    return float(METRICS[metric](_counts(_tested(predictions)).sum(axis=1)).mean())
+
+
+def _weights(n_speakers: int, n_resamples: int, seed: int) -> np.ndarray:
+    """Return how often each speaker is drawn in each resample, (r, s)."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_resamples).astype(float)
+
+
+def _intervals(counts: np.ndarray, n_resamples: int, level: float, seed: int) -> dict:
+    """Return the interval of every metric, from counts (seeds, speakers, k, k)."""
+    n = counts.shape[1]
+    drawn = np.tensordot(_weights(n, n_resamples, seed), counts, axes=(1, 1))  # (resamples, seeds, k, k)
+    return {name: _quantiles(metric(drawn).mean(axis=1), level, n) for name, metric in METRICS.items()}
+
+
+def _quantiles(values: np.ndarray, level: float, n_speakers: int) -> tuple[float, float]:
+    if n_speakers < 2:
+        return float("nan"), float("nan")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _right_by_take(predictions: pd.DataFrame) -> pd.Series:
+    tested = _tested(predictions)
+    right = (tested["emotion"] == tested["predicted"]).astype(float)
+    return right.groupby([tested["speaker"], tested["take"]]).mean()
+
+
+def _has_probabilities(tested: pd.DataFrame) -> bool:
+    return bool(tested.filter(regex="^p_").notna().any(axis=None))
+
+
+def _probability(tested: pd.DataFrame, emotion: str) -> np.ndarray:
+    """Return the probabilities of `emotion`, (n,); 0 where the system does not know it."""
+    column = f"p_{emotion}"
+    return tested[column].fillna(0).to_numpy() if column in tested else np.zeros(len(tested))
+
+
+def _auc(tested: pd.DataFrame) -> float:
+    emotions = in_order(tested["emotion"])
+    if len(emotions) < 2 or not _has_probabilities(tested):
+        return float("nan")
+    true = tested["emotion"]
+    return float(np.mean([roc_auc_score(true == name, _probability(tested, name)) for name in emotions]))

@@ -1,0 +1,254 @@
+"""Recordings in and out: a file becomes frames (t, h, w, 3) uint8 and a waveform (n,) float32.
+
+Decoding is FFmpeg's, through PyAV, so every container and codec it knows will do; resampling is soxr's. Of
+several streams of a kind the first is taken (a cover picture is not one). Time zero is where the container
+starts, for picture and sound alike. Whatever is wrong with a file becomes one `MediaError`.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+
+import av
+import numpy as np
+import soxr
+from scipy.ndimage import median_filter
+from scipy.signal import butter, sosfilt
+
+from workbench._container import check_whole, find, kinds, opened, pictures, stream_of
+from workbench.errors import MediaError
+
+SILENCE = 1e-4  # peak amplitude, -80 dB of full scale: below anything a microphone picks up
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a header says: streams present, size in pixels as shown, frames a second, duration in s."""
+
+    has_frames: bool
+    has_sound: bool
+    width: int
+    height: int
+    fps: float
+    duration: float
+
+
+def probe(path: str | Path) -> Probe:
+    """Return what the file's header says, without reading it through.
+
+    Raises
+    ------
+    MediaError
+        If the file is missing, empty or no recording.
+    """
+    with opened(path) as container:
+        has_sound, duration = bool(container.streams.audio), (container.duration or 0) / av.time_base
+        if find(container, "video") is None:
+            return Probe(False, has_sound, 0, 0, 0.0, duration)
+        stream = stream_of(path, container, "video")
+        size, fps = (stream.width, stream.height), float(stream.average_rate or 0)
+        first = next(container.decode(stream), None)
+        if first is not None and first.rotation % 180:
+            size = size[::-1]
+        return Probe(True, has_sound, *size, fps, duration)
+
+
+def read_waveform(path: str | Path, *, sample_rate: int = 16000) -> np.ndarray:
+    """Return the sound of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any container and codec that FFmpeg reads.
+    sample_rate : int
+        Hz; where the file has another rate, it is resampled by soxr (high quality) after the mixing to mono.
+
+    Returns
+    -------
+    waveform : (n,) float32, mono, in [-1, 1]
+        Begins where the container begins: a sound that sets in late is preceded by zeros.
+
+    Raises
+    ------
+    MediaError
+        If the file is missing, empty or unreadable, has no sound, no samples, or samples that are no numbers.
+    """
+    with opened(path) as container:
+        stream = stream_of(path, container, "audio")
+        planar, blocks, first = av.AudioResampler(format="fltp"), [np.empty(0, np.float32)], None
+        for frame in container.decode(stream):
+            first = frame.time if first is None else first
+            blocks += [block.to_ndarray().mean(axis=0) for block in planar.resample(frame)]
+        waveform, rate = np.concatenate(blocks), stream.rate
+        if not len(waveform):
+            raise MediaError(f"{path}: expected sound, found a stream without samples")
+        check_whole(path, container, stream, len(waveform) / rate)
+        late = max(0, round(((first or 0) - (container.start_time or 0) / av.time_base) * rate))
+    if bad := np.count_nonzero(~np.isfinite(waveform)):
+        raise MediaError(f"{path}: expected samples in [-1, 1], found {bad} that are NaN or infinite")
+    waveform = soxr.resample(np.pad(waveform, (late, 0)), rate, sample_rate)
+    if not len(waveform):
+        raise MediaError(f"{path}: expected sound, found too few samples for {sample_rate} Hz")
+    return np.clip(waveform, -1, 1)
+
+
+def read_frames(path: str | Path, times: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames nearest to some times, from one pass over the file that stops after the last of them.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any container and codec that FFmpeg reads; frames need not be evenly spaced.
+    times : (t,) array, t >= 1
+        Seconds from the start of the recording, in any order, repeats allowed. Beyond the end, the last frame
+        that decodes serves (containers may announce more).
+    threads : int
+        Threads of the decoder; 0 lets FFmpeg choose.
+
+    Returns
+    -------
+    frames : (t, h, w, 3) uint8 RGB, upright (a rotation noted in the file is applied)
+    times : (t,) float64, s
+        When the frames really taken are shown.
+
+    Raises
+    ------
+    MediaError
+        If the file is missing, empty or unreadable, has no picture, or none decodes.
+    """
+    wanted = np.asarray(times, dtype=np.float64)
+    queue = collections.deque(np.argsort(wanted, kind="stable"))
+    shown, frames, before = np.empty(len(wanted)), None, None
+    with opened(path) as container:
+        stream = stream_of(path, container, "video")
+        if threads != 1:
+            stream.thread_type, stream.thread_count = "AUTO", threads
+        for now in chain(pictures(path, container, stream), [(np.inf, None)]):
+            before = before or now
+            while queue and wanted[queue[0]] <= now[0]:
+                at = queue.popleft()
+                shown[at], picture = min(before, now, key=lambda p, at=at: abs(p[0] - wanted[at]))
+                frame = _upright(picture, None if frames is None else frames.shape[1:3])
+                if frames is None:  # filled in place: cheaper than stacking copies afterwards
+                    frames = np.empty((len(wanted), *frame.shape), np.uint8)
+                frames[at] = frame
+            if not queue:
+                break
+            before = now
+    return frames, shown
+
+
+def _upright(picture: av.VideoFrame, shape: tuple[int, int] | None = None) -> np.ndarray:
+    """Convert a picture to RGB, turned as the file says; (height, width) as given, or its own."""
+    height, width = shape or (None, None)
+    if picture.rotation % 180:
+        height, width = width, height
+    rgb = picture.reformat(width, height, format="rgb24", threads=1).to_ndarray()
+    return np.rot90(rgb, picture.rotation // 90)
+
+
+def verify(path: str | Path) -> None:
+    """Decode the sound and the picture of a file from beginning to end.
+
+    Raises
+    ------
+    MediaError
+        If the file is missing, empty or unreadable, has neither sound nor picture, ends before its header
+        says, or has a stream that decodes to nothing or to samples that are no numbers.
+    """
+    with opened(path) as container:
+        picture, sound = find(container, "video"), find(container, "audio")
+        if picture is None and sound is None:
+            raise MediaError(f"{path}: expected a sound or a picture stream, found {kinds(container)}")
+        if picture is not None:
+            collections.deque(pictures(path, container, stream_of(path, container, "video")), maxlen=0)
+    if sound is not None:
+        read_waveform(path)
+
+
+def is_silent(waveform: np.ndarray) -> bool:
+    """Tell whether a waveform is digital silence: no sample reaches `SILENCE` (1e-4, -80 dB full scale)."""
+    return not len(waveform) or float(np.abs(waveform).max()) < SILENCE
+
+
+def speech_span(waveform: np.ndarray, *, sample_rate: int = 16000) -> tuple[float, float]:
+    """Return where the speech begins and ends, in s.
+
+    The level between 100 and 3000 Hz (25 ms windows every 10 ms), where voices stand out from rumble and
+    breath, is median-filtered over 90 ms, which removes clicks. Speech is what lies within 25 dB of the loud
+    parts (95th percentile) and also in the upper 60 % of the range between the noise floor (10th percentile)
+    and them; 100 ms are added on either side for soft consonants.
+
+    Returns
+    -------
+    start, end : float
+        0 <= start < end <= n / sample_rate; the whole clip if it is silent or nothing stands out by 6 dB.
+    """
+    whole = (0.0, len(waveform) / sample_rate)
+    window, hop = round(0.025 * sample_rate), round(0.010 * sample_rate)
+    if len(waveform) < 2 * window or is_silent(waveform):
+        return whole
+    voice = sosfilt(butter(2, [100, 3000], "bandpass", fs=sample_rate, output="sos"), waveform)
+    windows = np.lib.stride_tricks.sliding_window_view(voice, window)[::hop]
+    power = np.einsum("tw,tw->t", windows, windows) / window
+    level = median_filter(10 * np.log10(power + 1e-10), size=9, mode="nearest")
+    floor, loud = np.percentile(level, [10, 95])
+    if loud - floor < 6:
+        return whole
+    spoken = np.flatnonzero(level > max(loud - 25, floor + 0.4 * (loud - floor)))
+    start, end = spoken[0] * hop / sample_rate - 0.1, (spoken[-1] * hop + window) / sample_rate + 0.1
+    return max(0.0, float(start)), min(whole[1], float(end))
+
+
+def write_clip(
+    path: str | Path,
+    frames: np.ndarray | None,
+    waveform: np.ndarray | None,
+    *,
+    fps: float = 30,
+    sample_rate: int = 16000,
+) -> Path:
+    """Write an mp4 with H.264 picture (yuv420p) and AAC sound, either of which may be None; return its path.
+
+    `frames` are (t, h, w, 3) uint8 RGB (an odd width or height loses its last column or row, since yuv420p
+    has none), `waveform` is (n,) float32 in [-1, 1] at a rate that AAC knows (16000, 22050, 44100, 48000 Hz).
+    The file gets its name when it is complete, so that a broken run leaves no half clip.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with av.open(str(part), "w", format="mp4") as container:
+            streams = []
+            if frames is not None:
+                streams.append(_picture_stream(container, frames, Fraction(fps).limit_denominator(1001)))
+            if waveform is not None:
+                streams.append(_sound_stream(container, waveform, sample_rate))
+            for stream, pieces in streams:
+                for piece in chain(pieces, [None]):
+                    container.mux(stream.encode(piece))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _picture_stream(container, frames: np.ndarray, fps: Fraction):
+    """Return a new picture stream and the pictures to encode with it."""
+    options = {"preset": "veryfast", "crf": "20", "threads": "1"}
+    stream = container.add_stream("libx264", rate=fps, pix_fmt="yuv420p", options=options)
+    stream.height, stream.width = (side - side % 2 for side in frames.shape[1:3])
+    even = (np.ascontiguousarray(frame[: stream.height, : stream.width]) for frame in frames)
+    return stream, map(av.VideoFrame.from_ndarray, even)
+
+
+def _sound_stream(container, waveform: np.ndarray, sample_rate: int):
+    """Return a new sound stream and the samples to encode with it."""
+    stream = container.add_stream("aac", rate=sample_rate, layout="mono")
+    samples = av.AudioFrame.from_ndarray(np.float32(waveform)[None], format="fltp", layout="mono")
+    samples.sample_rate, samples.pts = sample_rate, 0
+    return stream, [samples]

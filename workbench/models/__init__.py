@@ -1,0 +1,65 @@
+"""The registry of encoders, and `build`, which makes a model from settings that stand in a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from workbench.errors import WorkbenchError, choose
+from workbench.fusion.neural import Alone, Concatenation
+from workbench.models.audio import Cnn1d
+from workbench.models.base import Encoder, Model, Scoring
+from workbench.models.video import Lrcn
+
+ENCODERS: dict[str, type[Encoder]] = {"cnn1d": Cnn1d, "lrcn": Lrcn}
+FUSIONS: dict[str, type[nn.Module]] = {"concatenation": Concatenation}
+
+
+def named(kind: str, settings: Mapping, choices: Mapping):
+    """Call the entry of `choices` that `settings["name"]` names, with the other settings.
+
+    Raises
+    ------
+    WorkbenchError
+        For an unknown name, or a setting that the entry does not take; the error names it.
+    """
+    options = dict(settings)
+    make = choices[choose(kind, options.pop("name", ""), choices)]
+    try:
+        return make(**options)
+    except TypeError as error:
+        raise WorkbenchError(f"{kind} {settings['name']!r} with settings {options}: {error}") from None
+
+
+def build(encoders: Mapping[str, Mapping], n_classes: int, *, fusion: Mapping | None = None) -> Model:
+    """Make a model.
+
+    Parameters
+    ----------
+    encoders : mapping of modality to settings
+        Such as ``{"audio": {"name": "cnn1d", "kernel_size": 12}}``.
+    n_classes : int
+    fusion : mapping, optional
+        Such as ``{"name": "concatenation"}``; needed with several encoders. A model of one modality has a linear
+        head, a fused one the scoring head of source 004.
+
+    Raises
+    ------
+    WorkbenchError
+        For an unknown name or setting, an encoder of another modality, several encoders without a fusion.
+    """
+    built = {modality: named("encoder", settings, ENCODERS) for modality, settings in encoders.items()}
+    for modality, encoder in built.items():
+        if encoder.modality != modality:
+            raise WorkbenchError(f"encoder {encoders[modality]['name']!r} is for {encoder.modality}, not {modality}")
+    widths = [encoder.width for encoder in built.values()]
+    if fusion is None:
+        if len(built) != 1:
+            raise WorkbenchError(f"{len(built)} encoders need a fusion: choose from {', '.join(FUSIONS)}")
+        return Model(built, Alone(widths), nn.Linear(*widths, n_classes))
+    joined = named("fusion", {"widths": widths, **fusion}, FUSIONS)
+    return Model(built, joined, Scoring(joined.width, n_classes))
+
+
+__all__ = ["ENCODERS", "FUSIONS", "Encoder", "Model", "Scoring", "build"]

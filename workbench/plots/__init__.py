@@ -1,0 +1,30 @@
+"""Tables to figures fit for a thesis, 6.3 inches wide; `save` writes each with the data behind it.
+
+No function reads a file or keeps state: a table goes in, a matplotlib `Figure` comes out. Each takes a
+`title` (left out where the caption says it) and a `note`, printed small under the figure.
+"""
+
+from workbench.plots.material import counts, face_strip, scatter, waveform_and_mel
+from workbench.plots.results import (
+    bars,
+    confusion_matrix,
+    learning_curves,
+    per_class,
+    protocol_gap,
+    roc_curves,
+)
+from workbench.plots.style import save
+
+__all__ = [
+    "bars",
+    "confusion_matrix",
+    "counts",
+    "face_strip",
+    "learning_curves",
+    "per_class",
+    "protocol_gap",
+    "roc_curves",
+    "save",
+    "scatter",
+    "waveform_and_mel",
+]

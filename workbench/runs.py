@@ -1,0 +1,165 @@
+"""A run folder: what was asked, on what, what came of it. A finished run is skipped, a broken one goes on.
+
+``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
+`history.csv`, `model.safetensors` or `model.skops`, `predictions.parquet`, `embedding.npy` (one row a test
+prediction) and, last, `done`.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from workbench import paths
+from workbench.errors import WorkbenchError
+from workbench.prepare import digest
+
+LIBRARIES = ("torch", "torchaudio", "accelerate", "numpy", "pandas", "scikit-learn", "av", "dlib-bin")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Parameters
+    ----------
+    folder : Path
+    params : dict
+        Everything that the result depends on: study, variant, corpus, data, protocol, fold, seed, settings.
+    """
+
+    folder: Path
+    params: dict
+
+    @property
+    def name(self) -> str:
+        """The folder's path under the runs folder: `<study>/<variant>/<fold>-<seed>-<hash>`."""
+        return "/".join(self.folder.parts[-3:])
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is finished."""
+        return (self.folder / "done").exists()
+
+    def begin(self) -> None:
+        """Write the parameters and the environment."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+        (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1))
+
+    def finish(self, predictions: pd.DataFrame, *, history=None, embedding: np.ndarray | None = None) -> None:
+        """Write the results, and `done` as the last of all."""
+        if history is not None:
+            history.to_csv(self.folder / "history.csv", index=False)
+        if embedding is not None:
+            np.save(self.folder / "embedding.npy", embedding)
+        part = self.folder / "predictions.parquet.part"
+        predictions.to_parquet(part, index=False)
+        os.replace(part, self.folder / "predictions.parquet")
+        (self.folder / "done").touch()
+
+    def predictions(self) -> pd.DataFrame:
+        """Return the predictions table."""
+        return pd.read_parquet(self.folder / "predictions.parquet")
+
+    def history(self) -> pd.DataFrame:
+        """Return the training history, one row an epoch."""
+        return pd.read_csv(self.folder / "history.csv")
+
+    def embedding(self) -> np.ndarray:
+        """Return the embedding (n, D) float32, row by row of the test predictions."""
+        return np.load(self.folder / "embedding.npy", allow_pickle=False)
+
+
+def make(params: dict, *, root: Path | None = None) -> Run:
+    """Return the run of these parameters, whether it exists yet or not."""
+    name = f"{params['fold']}-{params['seed']}-{digest(params)}"
+    return Run((root or paths.runs()) / params["study"] / params["variant"] / name, params)
+
+
+def load(name: str | Path) -> Run:
+    """Return a finished run by its folder, its name under the runs folder, or the beginning of its name.
+
+    ``thread/video_lrcn`` gives that variant's latest finished speaker-disjoint run.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is none; the finished runs' names (without folds) are listed.
+    """
+    folder = next(
+        (path for path in (Path(name), paths.runs() / name) if (path / "params.yaml").exists()), None
+    )
+    if folder is not None:
+        run = _read(folder)
+        if not run.done:
+            raise WorkbenchError(
+                f"run {name} is not finished: run its study again, and it goes on where it stopped"
+            )
+        return run
+    wanted = tuple(part for part in Path(name).parts if part not in (".", "/"))
+    finished = find()
+    matches = [run for run in finished if run.folder.parts[-3:][: len(wanted)] == wanted]
+    matches.sort(key=lambda run: (run.params["protocol"] == "random", -(run.folder / "done").stat().st_mtime))
+    if not matches:
+        known = sorted({"/".join(run.folder.parts[-3:-1]) for run in finished}) or [
+            "none yet: run a study first"
+        ]
+        raise WorkbenchError(
+            f"no finished run {str(name)!r} under {paths.runs()}: choose from {', '.join(known)}"
+        )
+    return matches[0]
+
+
+def find(study: str = "*", variant: str = "*", **params) -> list[Run]:
+    """Return the finished runs, sorted by name, whose parameters have the given values."""
+    folders = sorted(path.parent for path in paths.runs().glob(f"{study}/{variant}/*/done"))
+    found = map(_read, folders)
+    return [run for run in found if all(run.params.get(key) == value for key, value in params.items())]
+
+
+def predictions(runs: list[Run]) -> pd.DataFrame:
+    """Return the runs' predictions in one table.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is no run.
+    """
+    if not runs:
+        raise WorkbenchError(
+            f"no finished run under {paths.runs()}: run a study first (python -m workbench study run)"
+        )
+    return pd.concat([run.predictions() for run in runs], ignore_index=True)
+
+
+def _read(folder: Path) -> Run:
+    return Run(folder, yaml.safe_load((folder / "params.yaml").read_text()))
+
+
+def environment() -> dict:
+    """Return commit, versions and device: what a result may depend on beyond its parameters."""
+    import torch
+
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    try:
+        commit = subprocess.run(git, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        commit = ""
+    return {
+        "commit": commit,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+        "versions": {name: importlib.metadata.version(name) for name in LIBRARIES},
+    }

@@ -1,0 +1,175 @@
+"""Prepared arrays on disk: memory-mapped, compact, written crash-safely, one folder a recipe.
+
+A store is a folder of shards. A shard holds, for some clips, one NPY file an array (the clips' rows joined along
+the first axis) and `index.parquet`, one row a clip with where its rows begin and how many they are. A shard is
+written under another name and renamed when complete, so a killed process leaves whole shards or nothing.
+`quarantine.csv` lists what was left out, or prepared with a reservation, and why.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.errors import WorkbenchError
+
+QUARANTINE = ["clip", "path", "left_out", "reason", "source_bytes", "source_time"]
+
+
+class Store:
+    """Prepared arrays of one corpus under one recipe.
+
+    Parameters
+    ----------
+    folder : Path
+        The store's folder; made when missing.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._maps: dict[tuple[str, str], np.ndarray] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the index and the quarantine table again."""
+        parts = [pd.read_parquet(path).assign(shard=path.parent.name) for path in self._indices()]
+        index = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"clip": [], "shard": []})
+        self.index = index.drop_duplicates("clip", keep="last").set_index("clip")
+        quarantine = self.folder / "quarantine.csv"
+        self.quarantine = (
+            pd.read_csv(quarantine, keep_default_na=False)
+            if quarantine.exists()
+            else pd.DataFrame(columns=QUARANTINE)
+        )
+
+    def _indices(self) -> list[Path]:
+        return sorted(self.folder.glob("shard-?????/index.parquet"))
+
+    @contextmanager
+    def writing(self):
+        """Hold the store for writing; a second writer gets an error rather than a mixed store."""
+        with open(self.folder / "lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise WorkbenchError(
+                    f"another process is preparing into {self.folder}: wait for it to end"
+                ) from None
+            for left_over in self.folder.glob("shard-*.part"):
+                shutil.rmtree(left_over)
+            yield
+
+    def write(self, rows: Sequence[dict], arrays: Sequence[dict[str, np.ndarray]]) -> None:
+        """Add one shard.
+
+        Parameters
+        ----------
+        rows : sequence of dict
+            Facts of each clip, `clip` among them.
+        arrays : sequence of dict
+            The clip's arrays by name, each with the time axis first; a clip may lack some.
+        """
+        if not rows:
+            return
+        number = max((int(path.parent.name[-5:]) for path in self._indices()), default=-1) + 1
+        final, part = self.folder / f"shard-{number:05d}", self.folder / f"shard-{number:05d}.part"
+        part.mkdir()
+        rows = [dict(row) for row in rows]
+        for name in sorted({name for mine in arrays for name in mine}):
+            start = 0
+            for row, mine in zip(rows, arrays, strict=True):
+                row[f"{name}_start"], row[f"{name}_length"] = start, len(mine.get(name, ()))
+                start += row[f"{name}_length"]
+            np.save(part / f"{name}.npy", np.concatenate([mine[name] for mine in arrays if name in mine]))
+        pd.DataFrame(rows).to_parquet(part / "index.parquet", index=False)
+        os.replace(part, final)
+        self.refresh()
+
+    def write_quarantine(self, rows: Sequence[dict]) -> None:
+        """Add rows to the quarantine table; a clip's new rows replace its old ones."""
+        if not rows:
+            return
+        old = self.quarantine[~self.quarantine["clip"].isin({row["clip"] for row in rows})]
+        table = pd.concat([old, pd.DataFrame(rows)], ignore_index=True)[QUARANTINE].sort_values("clip")
+        part = self.folder / "quarantine.csv.part"
+        table.to_csv(part, index=False)
+        os.replace(part, self.folder / "quarantine.csv")
+        self.refresh()
+
+    def forget(self, clips: Sequence[str]) -> None:
+        """Drop rows of the quarantine table, for clips that are prepared anew."""
+        kept = self.quarantine[~self.quarantine["clip"].isin(set(clips))]
+        if len(kept) < len(self.quarantine):
+            kept.to_csv(self.folder / "quarantine.csv", index=False)
+            self.refresh()
+
+    def lengths(self, name: str, clips: Sequence[str]) -> np.ndarray:
+        """Return how many rows (frames, samples) each clip has of array `name`; 0 where it has none. Shape (n,)."""
+        column = f"{name}_length"
+        if column not in self.index:
+            return np.zeros(len(clips), dtype=int)
+        return self.index[column].reindex(clips).fillna(0).to_numpy(dtype=int)
+
+    def array(self, name: str, clip: str) -> np.ndarray:
+        """Return a clip's array as a view of the memory-mapped file, time first.
+
+        Raises
+        ------
+        WorkbenchError
+            If the clip has not been prepared or lacks this array; the quarantine's reason is given.
+        """
+        length = self.lengths(name, [clip])[0]
+        if length == 0:
+            why = self.quarantine.loc[self.quarantine["clip"] == clip, "reason"].tolist() or ["not prepared"]
+            raise WorkbenchError(f"clip {clip!r} has no {name} in {self.folder}: {'; '.join(why)}")
+        row = self.index.loc[clip]
+        start = int(row[f"{name}_start"])
+        return self._map(row["shard"], name)[start : start + length]
+
+    def _map(self, shard: str, name: str) -> np.ndarray:
+        if (shard, name) not in self._maps:
+            self._maps[shard, name] = np.load(
+                self.folder / shard / f"{name}.npy", mmap_mode="r", allow_pickle=False
+            )
+        return self._maps[shard, name]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all arrays on disk."""
+        return sum(path.stat().st_size for path in self.folder.glob("shard-?????/*.npy"))
+
+
+class Reader:
+    """Fast access to some clips of a store: positions in, padded batch out.
+
+    Parameters
+    ----------
+    store : Store
+    clips : sequence of str
+        The clips, in the order that positions refer to.
+    names : sequence of str
+        The arrays wanted.
+    """
+
+    def __init__(self, store: Store, clips: Sequence[str], names: Sequence[str]):
+        self.views = {name: [store.array(name, clip) for clip in clips] for name in names}
+
+    def batch(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return each array for `positions`, (B, T, ...) zero-padded to the longest, and `<name>_mask` (B, T) bool."""
+        out = {}
+        for name, views in self.views.items():
+            chosen = [views[position] for position in positions]
+            lengths = np.array([len(view) for view in chosen])
+            out[name] = np.zeros((len(chosen), lengths.max(), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
+            for row, view in zip(out[name], chosen, strict=True):
+                row[: len(view)] = view
+            out[f"{name}_mask"] = np.arange(lengths.max()) < lengths[:, None]
+        return out

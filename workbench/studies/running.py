@@ -1,0 +1,323 @@
+"""Run a study: every variant, protocol, fold and seed becomes a run folder; finished ones are skipped."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from workbench import paths, runs, splits
+from workbench.datasets import Corpus, select
+from workbench.emotions import in_order, probability_columns
+from workbench.errors import WorkbenchError
+from workbench.fusion import stacking
+from workbench.models import build, named
+from workbench.prepare import Recipe, digest, prepare, usable
+from workbench.store import Reader, Store
+from workbench.studies import Study, load
+from workbench.training import Clips, Settings, fit, predict
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study on a corpus at a size: what every one of its runs shares.
+
+    `profile` holds the values of the profile that `size` names. `takes` is the clip table with one row a performance: folds are made of takes, so that every variant, whatever
+    it hears or sees, is trained and tested on the same performances.
+    """
+
+    study: Study
+    corpus: Corpus
+    profile: dict
+    size: str
+    clips: pd.DataFrame
+    takes: pd.DataFrame
+
+    @property
+    def recipe(self) -> Recipe:
+        """The study's recipe of preparation."""
+        return Recipe(**self.study.recipe)
+
+    @property
+    def classes(self) -> list[str]:
+        """The study's classes that the corpus has, in the vocabulary's order."""
+        return in_order(set(self.study.classes) & set(self.takes["emotion"]))
+
+
+def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
+    """Return the plan of a study on a corpus: the clips of its classes, of as many speakers as the profile allows.
+
+    Raises
+    ------
+    WorkbenchError
+        If the corpus has none of the study's classes, or fewer than two.
+    """
+    chosen, clips = study.profile(profile), corpus.clips()
+    clips = clips[clips["emotion"].isin(study.classes)]
+    if clips["emotion"].nunique() < 2:
+        found = sorted(set(clips["emotion"])) or "none"
+        raise WorkbenchError(f"study {study.name!r} needs two or more of {study.classes}; the corpus has {found}")
+    if chosen.get("speakers"):
+        sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
+        share = -(-chosen["speakers"] // sexes.ngroups)
+        clips = clips[clips["speaker"].isin([name for _, names in sexes for name in names[:share]])]
+    takes = clips.drop_duplicates("take").sort_values("take", ignore_index=True)
+    return Plan(study, corpus, chosen, profile, clips.reset_index(drop=True), takes)
+
+
+def run(
+    study: Study,
+    corpus: Corpus,
+    *,
+    profile: str = "full",
+    variants: Sequence[str] | None = None,
+    protocols: Sequence[str] | None = None,
+    jobs: int = 1,
+    progress: Callable | None = None,
+) -> list[runs.Run]:
+    """Make the runs of a study and return them, finished.
+
+    Parameters
+    ----------
+    variants, protocols : sequences of names, optional
+        Which; by default all of the study's. The members of a late fusion are run with it.
+    jobs : int
+        Processes that prepare clips.
+    progress : callable, optional
+        Wraps an iterable: ``progress(items, total=..., description=...)``.
+
+    Raises
+    ------
+    WorkbenchError
+        For an unknown variant or protocol, a fold that would be empty, a class absent from training, a leak.
+    """
+    whole = plan(study, corpus, profile=profile)
+    wanted = list(_with_members(study, variants or list(study.variants)))
+    modalities = {study.modality(name) for name in wanted if "encoders" in study.variant(name)}
+    data = {modality: _data(whole, modality, jobs, progress) for modality in sorted(modalities)}
+    items = [
+        Item(variant, protocol, fold, seed)
+        for variant in wanted
+        for protocol in protocols or study.protocols
+        for seed in range(whole.profile.get("repeats", study.repeats))
+        for fold in splits.make_folds(whole.takes, protocol, n_folds=whole.profile.get("n_folds"), seed=seed)
+    ]
+    steps = progress(items, total=len(items), description=f"study {study.name}") if progress else items
+    made = [_execute(whole, data, item) for item in steps]
+    _record(whole, made)
+    return made
+
+
+def _record(whole: Plan, made: list[runs.Run]) -> None:
+    """Note which runs are the study's results now, so that tables and figures need neither corpus nor settings."""
+    path = paths.runs() / whole.study.name / "results.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    for (variant, protocol), names in _by_system(made).items():
+        results[f"{whole.corpus.card.name}/{whole.size}/{variant}/{protocol}"] = names
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(results, indent=1, sort_keys=True))
+    os.replace(part, path)
+
+
+def _by_system(made: list[runs.Run]) -> dict[tuple[str, str], list[str]]:
+    systems = defaultdict(list)
+    for run in made:
+        systems[run.params["variant"], run.params["protocol"]].append(run.name)
+    return systems
+
+
+def results(study: str, *, corpus: str | None = None, size: str | None = None, variant: str | None = None) -> list:
+    """Return the finished runs that are a study's results, in the order of its variants.
+
+    Parameters
+    ----------
+    corpus, size, variant : str, optional
+        Only those on this corpus, at this size (profile), of this variant.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is none; what there is, is listed.
+    """
+    path, order = paths.runs() / study / "results.json", list(load(study).variants)
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    wanted = [corpus, size, variant]
+    found = [
+        (order.index(key.split("/")[2]), names)
+        for key, names in kept.items()
+        if all(want in (None, part) for want, part in zip(wanted, key.split("/"), strict=False))
+        and key.split("/")[2] in order
+    ]
+    if not found:
+        known = ", ".join(kept) or f"none yet (python -m workbench study run {study} makes them)"
+        raise WorkbenchError(f"study {study!r}: no results for {wanted} in {path}; there are: {known}")
+    return [runs.load(name) for _, names in sorted(found, key=lambda pair: pair[0]) for name in names]
+
+
+def _with_members(study: Study, variants: Sequence[str]) -> Iterator[str]:
+    """Yield the variants, each behind the members it needs, once."""
+    seen = set()
+    for name in variants:
+        for needed in (*study.variant(name).get("members", ()), name):
+            if needed not in seen:
+                seen.add(needed)
+                yield needed
+
+
+@dataclass(frozen=True)
+class Data:
+    """The prepared clips of one modality: the table (one row a take), and a hash that names its content."""
+
+    store: Store
+    table: pd.DataFrame
+    key: str
+
+
+def _data(whole: Plan, modality: str, jobs: int, progress: Callable | None) -> Data:
+    table = select(whole.clips, modality)
+    store, _ = prepare(whole.corpus, table, whole.recipe, jobs=jobs, progress=progress)
+    table = usable(store, table, modality)
+    if table.empty:
+        reasons = store.quarantine["reason"].tolist()[:3]
+        raise WorkbenchError(f"no clip of {whole.corpus.card.name!r} could be prepared for {modality}: {reasons}")
+    content = table[["clip", "emotion", "speaker", "take"]].assign(
+        source=store.index["source_bytes"].reindex(table["clip"]).to_numpy()
+    )
+    return Data(store, table, digest(content.to_csv(index=False)))
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run to make."""
+
+    variant: str
+    protocol: str
+    fold: splits.Fold
+    seed: int
+
+
+def _run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
+    """Return the item's run, which may or may not exist; its parameters hold all that the result depends on."""
+    study, settings = whole.study, whole.study.variant(item.variant)
+    params = {
+        "study": study.name,
+        "variant": item.variant,
+        "corpus": whole.corpus.card.name,
+        "size": whole.size,
+        "protocol": item.protocol,
+        "n_folds": whole.profile.get("n_folds"),
+        "fold": item.fold.name,
+        "seed": item.seed,
+        "modality": study.modality(item.variant),
+        "classes": whole.classes,
+    }
+    if "members" in settings:
+        members = [_run_of(whole, data, replace(item, variant=name)).name for name in settings["members"]]
+        return runs.make(params | {"stacking": settings["stacking"], "members": members})
+    training = {**study.training, **settings.get("training", {}), **whole.profile.get("training", {})}
+    params |= {
+        "data": data[params["modality"]].key,
+        "inner_share": study.inner_share,
+        "recipe": asdict(whole.recipe),
+        "encoders": settings["encoders"],
+        "fusion": settings.get("fusion"),
+        "training": asdict(Settings(**training)),
+    }
+    return runs.make(params)
+
+
+def _execute(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
+    """Make the item's run unless it is finished; return it."""
+    run = _run_of(whole, data, item)
+    if not run.done:
+        run.begin()
+        if "members" in run.params:
+            _stack(run)
+        else:
+            _train(run, whole, data[run.params["modality"]], item)
+    return run
+
+
+def _sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
+    """Return positions in `data.table` of the clips that fit, validate and test; audited for leaks.
+
+    Raises
+    ------
+    WorkbenchError
+        If a side has no clip, a class is absent from training, or a speaker or take stands on both sides.
+    """
+    by = "take" if item.protocol == "random" else "speaker"
+    inner, validation = splits.inner_split(
+        whole.takes, item.fold.train, share=whole.study.inner_share, seed=item.seed, by=by
+    )
+    takes = {"fit": inner, "validation": validation, "test": item.fold.test}
+    where = {
+        side: np.flatnonzero(data.table["take"].isin(whole.takes["take"].iloc[positions]))
+        for side, positions in takes.items()
+    }
+    what = f"protocol {item.protocol!r}, fold {item.fold.name!r} of {whole.corpus.card.name!r}"
+    for side, positions in where.items():
+        if not len(positions):
+            raise WorkbenchError(f"{what}: no clip to {side} with; expected at least one on every side")
+    absent = sorted(set(data.table["emotion"]) - set(data.table["emotion"].iloc[where["fit"]]))
+    if absent:
+        raise WorkbenchError(f"{what}: no training clip of {', '.join(absent)}")
+    allow = ("speaker",) if by == "take" else ()
+    for left, right in (("fit", "test"), ("validation", "test"), ("fit", "validation")):
+        splits.audit(data.table, where[left], where[right], allow=allow)
+    return where
+
+
+def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
+    """Train a network on the fold's inner training clips and predict its validation and test clips."""
+    params, where = run.params, _sides(whole, data, item)
+    settings = Settings(**params["training"])
+    torch.manual_seed(item.seed)
+    model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
+    emotion = [params["classes"].index(name) for name in data.table["emotion"]]
+    clips = Clips(Reader(data.store, data.table["clip"].tolist(), model.inputs), emotion)
+    history = fit(
+        model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder
+    )
+    parts = []
+    for usage in ("validation", "test"):
+        probabilities, embedding = predict(model, clips, where[usage])
+        parts.append(_predictions(run, data.table.iloc[where[usage]], probabilities, usage))
+    run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
+
+
+def _stack(run: runs.Run) -> None:
+    """Train a late fusion on its members' probabilities of their inner validation clips; predict the test clips.
+
+    Those clips are out-of-fold: no member was trained on them (they chose the members' best epoch), and no test
+    speaker had a part in them.
+    """
+    tables = [runs.load(name).predictions() for name in run.params["members"]]
+    about, scores = stacking.join([table[table["usage"] == "validation"] for table in tables])
+    model = named("stacking", run.params["stacking"], stacking.STACKERS).fit(scores, about["emotion"])
+    about, scores = stacking.join([table[table["usage"] == "test"] for table in tables])
+    probabilities = stacking.probabilities(model, scores, run.params["classes"])
+    stacking.save(model, run.folder / "model.skops")
+    run.finish(_predictions(run, about, probabilities, "test"))
+
+
+def _predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, usage: str) -> pd.DataFrame:
+    """Return rows of the predictions table for `clips`, in their order."""
+    params, classes = run.params, run.params["classes"]
+    if "members" in params:
+        model, fusion = "+".join(name.split("/")[1] for name in params["members"]), params["stacking"]["name"]
+    else:
+        model = "+".join(settings["name"] for settings in params["encoders"].values())
+        fusion = (params["fusion"] or {"name": "none"})["name"]
+    about = {key: params[key] for key in ("study", "variant", "corpus", "protocol", "fold", "seed", "modality")}
+    table = pd.DataFrame({"run": run.name, **about, "model": model, "fusion": fusion, "usage": usage}, clips.index)
+    table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]
+    table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
+    table[probability_columns(classes)] = probabilities
+    return table.reset_index(drop=True)

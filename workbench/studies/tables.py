@@ -1,0 +1,88 @@
+"""A study's table: published | ours, same protocol | ours, unseen speakers | difference with its interval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from workbench import evaluation
+from workbench.errors import WorkbenchError
+from workbench.studies import Study
+
+COLUMNS = ["system", "published", "random split", "unseen speakers", "UAR, unseen", "flattery of the random split"]
+
+
+def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a variant, as text: percent, with 95 % intervals over speakers in brackets.
+
+    The published number was reached on the corpus, classes and split that its column names in the YAML; it stands
+    beside ours and never for it. `flattery` is the accuracy on the random split less that on unseen speakers, on
+    the same takes, in points.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        The predictions of the study's runs (`studies.running.results`).
+    """
+    rows = []
+    for name, settings in study.variants.items():
+        mine = predictions[predictions["variant"] == name]
+        random = mine[mine["protocol"] == "random"]
+        unseen = mine[mine["protocol"] != "random"]
+        published = settings.get("published", {})
+        rows.append(
+            {
+                "variant": name,
+                "system": settings.get("title", name),
+                "published": f"{published['accuracy']:.1f}" if "accuracy" in published else "none",
+                "setting": published.get("setting", ""),
+                "random split": _score(random, "accuracy"),
+                "unseen speakers": _score(unseen, "accuracy"),
+                "UAR, unseen": _score(unseen, "uar"),
+                "flattery of the random split": _difference(random, unseen),
+            }
+        )
+    return pd.DataFrame(rows).set_index("variant")
+
+
+def markdown(study: Study, predictions: pd.DataFrame) -> str:
+    """Return the table as Markdown, with a line that says what the numbers were made on."""
+    text = table(study, predictions)
+    notes = [f"{row['system']}: {row['published']} on {row['setting']}" for _, row in text.iterrows() if row["setting"]]
+    tested = predictions[predictions["usage"] == "test"]
+    made_on = (
+        f"Corpus `{'`, `'.join(sorted(set(tested['corpus'])))}`: {tested['take'].nunique()} takes of "
+        f"{tested['speaker'].nunique()} speakers. Accuracy in percent, with 95 % intervals from resampling speakers."
+    )
+    return f"{text[COLUMNS].to_markdown(index=False)}\n\n{made_on} Published numbers: {'; '.join(notes)}.\n"
+
+
+def insert(text: str, path: Path, name: str) -> None:
+    """Put a table into a file, between the lines ``<!-- table NAME -->`` and ``<!-- end NAME -->``.
+
+    Raises
+    ------
+    WorkbenchError
+        If the file lacks the two lines.
+    """
+    begin, end = f"<!-- table {name} -->\n", f"<!-- end {name} -->"
+    before, found, rest = path.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise WorkbenchError(f"{path}: expected the lines {begin.strip()!r} and {end!r}, around the table's place")
+    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+def _score(mine: pd.DataFrame, metric: str) -> str:
+    if mine.empty:
+        return "not run"
+    value, (low, high) = evaluation.score(mine)[metric], evaluation.interval(mine, metric)
+    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _difference(random: pd.DataFrame, unseen: pd.DataFrame) -> str:
+    if random.empty or unseen.empty:
+        return "not run"
+    pair = evaluation.paired(random, unseen)
+    return f"{100 * pair['difference']:+.1f} [{100 * pair['low']:+.1f}, {100 * pair['high']:+.1f}]"

@@ -1,0 +1,238 @@
+"""The single training loop, blind to modality: batches of named arrays in, weights and a history out."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import BatchSampler, DataLoader, Sampler
+
+from workbench.errors import WorkbenchError, choose
+from workbench.store import Reader
+
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    `patience` epochs without a lower loss on the inner validation clips end the training; the weights of the best
+    epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the losses of a model's
+    side branches.
+    """
+
+    epochs: int = 40
+    batch_size: int = 32
+    optimiser: str = "adam"
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int = 10
+    side_weight: float = 1.0
+    precision: str = "no"
+
+    def __post_init__(self):
+        choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("precision", self.precision, ("no", "bf16", "fp16"))
+        for name in ("epochs", "batch_size", "patience", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise WorkbenchError(
+                    f"training setting {name} is {getattr(self, name)}, expected more than 0"
+                )
+
+
+class Clips:
+    """Prepared clips to train on and predict: the model's inputs and masks, and `emotion`, class numbers (n,)."""
+
+    def __init__(self, reader: Reader, emotion: Sequence[int]):
+        self.reader = reader
+        self.emotion = torch.as_tensor(np.asarray(emotion), dtype=torch.int64)
+
+    def batch(self, positions: list[int]) -> dict[str, Tensor]:
+        """Return the clips at `positions` as one batch: arrays (B, T, ...), masks (B, T), `emotion` (B,)."""
+        batch = {name: torch.from_numpy(array) for name, array in self.reader.batch(positions).items()}
+        batch = {name: x.float() if x.dtype == torch.float16 else x for name, x in batch.items()}
+        return batch | {"emotion": self.emotion[positions]}
+
+
+class Shuffled(Sampler):
+    """Given positions in an order that depends on the seed and the epoch alone, so that a resumed run repeats it."""
+
+    def __init__(self, positions: Sequence[int], seed: int):
+        self.positions, self.seed, self.epoch = np.asarray(positions), seed, 0
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __iter__(self):
+        yield from np.random.default_rng([self.seed, self.epoch]).permutation(self.positions).tolist()
+
+
+def loader(
+    clips: Clips, order: Sequence[int] | Sampler, batch_size: int, *, drop_single: bool = False
+) -> DataLoader:
+    """Return a loader of batches over the positions in `order`.
+
+    `drop_single` drops a last batch of one clip: in training, batch norm needs two.
+    """
+    drop_last = drop_single and len(order) > 1 and len(order) % batch_size == 1
+    # The loader's items are the positions themselves: a whole batch is gathered at once, in the collate function.
+    batches = BatchSampler(order, batch_size, drop_last)
+    return DataLoader(range(len(clips.emotion)), batch_sampler=batches, collate_fn=clips.batch)
+
+
+def loss_of(output: dict, emotion: Tensor, settings: Settings) -> Tensor:
+    """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va)."""
+    loss = F.cross_entropy(output["logits"], emotion, label_smoothing=settings.label_smoothing)
+    for logits in output["side"].values():
+        loss = loss + settings.side_weight * F.cross_entropy(logits, emotion)
+    return loss
+
+
+def fit(
+    model: nn.Module,
+    clips: Clips,
+    train: Sequence[int],
+    validation: Sequence[int],
+    *,
+    settings: Settings,
+    seed: int,
+    folder: Path,
+    progress: Callable | None = None,
+) -> pd.DataFrame:
+    """Train, keep the best epoch's weights in the model and in `folder/model.safetensors`, return the history.
+
+    A checkpoint is written after every epoch: called again on the same folder, training goes on where it stopped
+    and ends with the same weights.
+
+    Parameters
+    ----------
+    train, validation : positions in `clips`
+        Validation clips decide the best epoch; they are inner speakers of the training side, never test speakers.
+    progress : callable, optional
+        Called with each epoch's row.
+
+    Returns
+    -------
+    DataFrame
+        One row an epoch: epoch, train_loss, validation_loss, train_accuracy, validation_accuracy, learning_rate,
+        seconds.
+
+    Raises
+    ------
+    WorkbenchError
+        If the loss is not finite.
+    """
+    accelerator = Accelerator(mixed_precision=settings.precision)
+    optimiser = OPTIMISERS[settings.optimiser](
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    order = Shuffled(train, seed)
+    batches = loader(clips, order, settings.batch_size, drop_single=True)
+    checkpoint, history, best = Path(folder) / "checkpoint.pt", [], None
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        model.load_state_dict(state["model"])
+        optimiser.load_state_dict(state["optimiser"])
+        history, best = state["history"], state["best"]
+    model, optimiser, batches = accelerator.prepare(model, optimiser, batches)
+    bare = accelerator.unwrap_model(model)
+    while not _finished(history, settings):
+        began, order.epoch = time.perf_counter(), len(history)
+        torch.manual_seed(
+            seed * 100_003 + order.epoch
+        )  # dropout depends on seed and epoch alone, as the order does
+        row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings)
+        row |= _validate(bare, clips, validation, settings)
+        row |= {"learning_rate": optimiser.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
+        if not np.isfinite(row["train_loss"]):
+            raise WorkbenchError(
+                f"epoch {row['epoch']}: the loss is {row['train_loss']}; try a lower learning rate"
+            )
+        if row["validation_loss"] <= min((old["validation_loss"] for old in history), default=np.inf):
+            best = {name: x.detach().cpu().clone() for name, x in bare.state_dict().items()}
+        history.append(row)
+        if accelerator.is_main_process:
+            state = {
+                "model": bare.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "best": best,
+                "history": history,
+            }
+            torch.save(state, checkpoint.with_suffix(".part"))
+            os.replace(checkpoint.with_suffix(".part"), checkpoint)
+        if progress:
+            progress(row)
+    bare.load_state_dict(best)
+    if accelerator.is_main_process:
+        save_file(best, Path(folder) / "model.safetensors", metadata={"settings": str(asdict(settings))})
+        checkpoint.unlink(missing_ok=True)
+    return pd.DataFrame(history)
+
+
+def _finished(history: list[dict], settings: Settings) -> bool:
+    losses = [row["validation_loss"] for row in history]
+    return len(losses) >= settings.epochs or (
+        bool(losses) and len(losses) - 1 - np.argmin(losses) >= settings.patience
+    )
+
+
+def _epoch(model, batches, optimiser, accelerator, settings: Settings) -> dict:
+    model.train()
+    loss_sum = correct = seen = 0
+    for batch in batches:
+        output = model(batch)
+        loss = loss_of(output, batch["emotion"], settings)
+        optimiser.zero_grad(set_to_none=True)
+        accelerator.backward(loss)
+        optimiser.step()
+        # Stay on the device: asking for a number here would make it wait after every batch.
+        loss_sum = loss_sum + loss.detach() * len(batch["emotion"])
+        correct = correct + (output["logits"].argmax(1) == batch["emotion"]).sum()
+        seen += len(batch["emotion"])
+    sums = accelerator.reduce(
+        torch.stack([loss_sum.float(), correct.float(), torch.tensor(float(seen)).to(loss.device)])
+    )
+    loss_sum, correct, seen = sums.tolist()
+    return {"train_loss": loss_sum / seen, "train_accuracy": correct / seen}
+
+
+def _validate(model, clips: Clips, positions: Sequence[int], settings: Settings) -> dict:
+    probabilities, _ = predict(model, clips, positions, batch_size=2 * settings.batch_size)
+    emotion = clips.emotion[np.asarray(positions)].numpy()
+    chosen = probabilities[np.arange(len(emotion)), emotion]
+    return {
+        "validation_loss": float(-np.log(np.clip(chosen, 1e-12, 1)).mean()),
+        "validation_accuracy": float((probabilities.argmax(1) == emotion).mean()),
+    }
+
+
+@torch.inference_mode()
+def predict(
+    model: nn.Module, clips: Clips, positions: Sequence[int], *, batch_size: int = 64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return probabilities (n, C) float64 (rows sum to 1) and embeddings (n, D) float32 of the clips at `positions`."""
+    model.eval()
+    device = next(model.parameters()).device
+    probabilities, embeddings = [], []
+    for batch in loader(clips, np.asarray(positions).tolist(), batch_size):
+        output = model({name: x.to(device) for name, x in batch.items()})
+        probabilities.append(output["logits"].double().softmax(1).cpu().numpy())
+        embeddings.append(output["embedding"].float().cpu().numpy())
+    return np.concatenate(probabilities), np.concatenate(embeddings)
