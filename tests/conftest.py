@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from workbench import media
+from workbench.datasets import demo
 
 RATE, FPS, LEVELS = 16000, 30, 4
 
@@ -52,3 +54,38 @@ def numbered() -> np.ndarray:
 def clip(tmp_path, numbered, voice) -> Path:
     """A recording of two numbered seconds with three seconds of sound."""
     return media.write_clip(tmp_path / "clip.mp4", numbered, voice, fps=FPS, sample_rate=RATE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _isolated(tmp_path_factory):
+    """Tests reach neither the home folder, nor the user's data, nor any network but this machine's own."""
+    patch = pytest.MonkeyPatch()
+    home = tmp_path_factory.mktemp("home")
+    patch.setenv("HOME", str(home))
+    patch.setenv("WORKBENCH_DATA", str(home / "data"))
+    patch.setenv("WORKBENCH_FIGURES", str(home / "figures"))
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in ("127.0.0.1", "::1", "localhost"):
+            raise RuntimeError(f"a test tried to reach {address}")
+        return connect(self, address)
+
+    patch.setattr(socket.socket, "connect", guarded)
+    yield
+    patch.undo()
+
+
+@pytest.fixture
+def data_folder(tmp_path, monkeypatch) -> Path:
+    """A data folder of the test's own."""
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("WORKBENCH_FIGURES", str(tmp_path / "figures"))
+    return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> demo.Demo:
+    """The demo corpus at its smallest: 4 speakers, 2 emotions, 1 statement, 2 intensities, 16 clips."""
+    root = tmp_path_factory.mktemp("corpora") / "tiny"
+    return demo.generate(root, n_speakers=4, emotions=("happy", "sad"), statements=(1,), jobs=1)

@@ -23,7 +23,8 @@ def groups(n=40, k=4, *, spread=0.05, d=8, seed=0):
 def test_projection_is_seeded_and_keeps_groups_apart(method):
     points, labels = groups()
     plane = embedding.project(points, method, seed=3)
-    assert plane.shape == (160, 2) and plane.dtype == np.float32
+    assert plane.shape == (160, 2)
+    assert plane.dtype == np.float32
     assert embedding.purity(plane, labels) > 0.95
     assert (embedding.project(points, method, seed=3) == plane).all()
 
@@ -60,7 +61,8 @@ def test_describe_tells_emotion_from_speaker():
     points, emotion = groups(60)
     speaker = np.tile([f"s{number:02d}" for number in range(12)], 20)
     table = embedding.describe(points, emotion, speaker)
-    assert table.loc["emotion", "purity"] == 1 and table.loc["emotion", "chance"] == pytest.approx(59 / 239)
+    assert table.loc["emotion", "purity"] == 1
+    assert table.loc["emotion", "chance"] == pytest.approx(59 / 239)
     assert abs(table.loc["speaker", "purity"] - table.loc["speaker", "chance"]) < 0.03
     assert table["n_labels"].to_dict() == {"emotion": 4, "speaker": 12}
 

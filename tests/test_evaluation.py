@@ -56,7 +56,8 @@ def test_scores_are_those_of_scikit_learn(emotions):
         )
         assert score["auc"] == pytest.approx(auc)
     assert (score["n_clips"], score["n_speakers"]) == (240, 6)
-    assert evaluation.uar(table) == score["uar"] and evaluation.macro_f1(table) == score["macro_f1"]
+    assert evaluation.uar(table) == score["uar"]
+    assert evaluation.macro_f1(table) == score["macro_f1"]
 
 
 def test_emotions_that_never_occur_do_not_count():
@@ -69,7 +70,8 @@ def test_emotions_that_never_occur_do_not_count():
     assert evaluation.macro_f1(wide) == pytest.approx(f1)
     matrix = evaluation.confusion(wide)
     assert list(matrix.columns) == [*labels, "surprised"]
-    assert matrix.loc["calm", "calm"] == 0 and matrix.loc["surprised"].isna().all()
+    assert matrix.loc["calm", "calm"] == 0
+    assert matrix.loc["surprised"].isna().all()
 
 
 @pytest.mark.parametrize("metric", evaluation.METRICS)
@@ -117,7 +119,8 @@ def test_interval_is_wider_than_one_over_clips_when_speakers_differ():
     table["predicted"] = np.where(right, table["emotion"], np.where(table["emotion"] == "sad", "calm", "sad"))
     over_speakers = evaluation.interval(table)
     over_clips = evaluation.interval(table.assign(speaker=table["clip"]))
-    assert np.diff(over_speakers) > 0.5 and np.diff(over_clips) < 0.15
+    assert np.diff(over_speakers) > 0.5
+    assert np.diff(over_clips) < 0.15
 
 
 def test_one_speaker_has_no_interval():
@@ -164,7 +167,8 @@ def test_summary_has_one_row_a_system_in_order():
         assert row["uar"] == evaluation.uar(system)
         assert (row["uar_low"], row["uar_high"]) == evaluation.interval(system, "uar", n_resamples=100)
         assert row["chance"] == pytest.approx(system["emotion"].value_counts().max() / 240)
-        assert row["n_emotions"] == 8 and row["level"] == 0.95
+        assert row["n_emotions"] == 8
+        assert row["level"] == 0.95
     folds = pd.concat([easy.assign(fold=easy["speaker"])])
     assert len(evaluation.summary(folds, by=("model", "fold"), n_resamples=10)) == 6
 
@@ -173,7 +177,8 @@ def test_confusion_and_report():
     table = predictions_table()
     counts, shares = evaluation.confusion(table, normalise=False), evaluation.confusion(table)
     expected = metrics.confusion_matrix(table["emotion"], table["predicted"], labels=EMOTIONS)
-    assert (counts.to_numpy() == expected).all() and counts.index.name == "emotion"
+    assert (counts.to_numpy() == expected).all()
+    assert counts.index.name == "emotion"
     assert np.allclose(shares.sum(axis=1), 1)
     report = evaluation.per_class(table)
     assert report["recall"].to_numpy() == pytest.approx(np.diag(shares))
@@ -186,7 +191,8 @@ def test_roc_rises_from_corner_to_corner():
     assert list(curves["emotion"].unique()) == list(EMOTIONS)
     for emotion, curve in curves.groupby("emotion"):
         assert curve[["fpr", "tpr"]].to_numpy()[[0, -1]].tolist() == [[0, 0], [1, 1]]
-        assert curve["fpr"].is_monotonic_increasing and curve["tpr"].is_monotonic_increasing
+        assert curve["fpr"].is_monotonic_increasing
+        assert curve["tpr"].is_monotonic_increasing
         area = metrics.roc_auc_score(table["emotion"] == emotion, table[f"p_{emotion}"])
         assert curve["auc"].iloc[0] == pytest.approx(area)
         assert np.trapezoid(curve["tpr"], curve["fpr"]) == pytest.approx(area)
@@ -224,7 +230,8 @@ def test_paired_interval_is_narrower_than_the_two_apart():
     bad = good.assign(model="b", predicted=good["predicted"].where(np.arange(len(good)) % 10 > 0, "calm"))
     result = evaluation.paired(good, bad)
     low, high = evaluation.interval(good)
-    assert result["low"] >= 0 and result["high"] - result["low"] < 0.5 * (high - low)
+    assert result["low"] >= 0
+    assert result["high"] - result["low"] < 0.5 * (high - low)
 
 
 @pytest.mark.skipif(not OOF.is_file(), reason="the real predictions are not here")
@@ -235,9 +242,11 @@ def test_real_out_of_fold_predictions_score_what_is_known_of_them(system, known)
     assert (score["n_clips"], score["n_speakers"]) == (2452, 24)
     assert score["accuracy"] == pytest.approx(known, abs=5e-4)
     low, high = evaluation.interval(table)
-    assert low < known < high and 0.02 < high - low < 0.2
+    assert low < known < high
+    assert 0.02 < high - low < 0.2
     matrix = evaluation.confusion(table, normalise=False)
-    assert matrix.to_numpy().trace() == round(score["accuracy"] * 2452) and matrix.shape == (8, 8)
+    assert matrix.to_numpy().trace() == round(score["accuracy"] * 2452)
+    assert matrix.shape == (8, 8)
 
 
 def real_predictions(system: str) -> pd.DataFrame:

@@ -46,10 +46,12 @@ def test_boxes_between_the_frames_looked_at_are_interpolated():
     track = faces.track(scene(moving), detector, every=3)
     assert detector.asked == 6  # frames 0, 3, 6, 9, 12 and the last
     true = np.array([(x, y, x + s, y + s) for x, y, s in moving.values()])
-    assert track.boxes.shape == (15, 4) and track.boxes.dtype == np.float32
+    assert track.boxes.shape == (15, 4)
+    assert track.boxes.dtype == np.float32
     np.testing.assert_allclose(track.boxes[2:-2], true[2:-2], atol=0.2)
     np.testing.assert_allclose(track.boxes, true, atol=4)  # smoothing rounds off the ends
-    assert track.found.all() and track.n_faces == 1
+    assert track.found.all()
+    assert track.n_faces == 1
 
 
 def test_where_looking_now_and_then_fails_every_frame_is_looked_at():
@@ -62,7 +64,7 @@ def test_where_looking_now_and_then_fails_every_frame_is_looked_at():
 
 
 def test_of_two_faces_the_larger_steady_one_is_followed():
-    small, large = ({i: (10, 20, 30) for i in range(15)}, {i: (100, 20, 50) for i in range(15)})
+    small, large = (dict.fromkeys(range(15), (10, 20, 30)), dict.fromkeys(range(15), (100, 20, 50)))
     flash = {0: (20, 60, 58)}
     track = faces.track(scene(small, large, flash), Squares())
     assert track.n_faces == 2
@@ -70,8 +72,9 @@ def test_of_two_faces_the_larger_steady_one_is_followed():
 
 
 def test_a_face_seen_in_few_frames_is_better_than_none():
-    track = faces.track(scene({i: (50, 30, 40) for i in (6, 7)}), Squares())
-    assert track.n_faces == 1 and np.flatnonzero(track.found).tolist() == [6, 7]
+    track = faces.track(scene(dict.fromkeys((6, 7), (50, 30, 40))), Squares())
+    assert track.n_faces == 1
+    assert np.flatnonzero(track.found).tolist() == [6, 7]
     with pytest.raises(MediaError, match="found none in 15 frames of 200 x 120 pixels"):
         faces.track(scene(), Squares())
 
@@ -81,10 +84,11 @@ def test_a_single_frame_is_a_clip():
 
 
 def test_jitter_of_the_detector_is_smoothed_away():
-    still = {i: (50, 30, 40) for i in range(30)}
+    still = dict.fromkeys(range(30), (50, 30, 40))
     boxes = faces.track(scene(still, n_frames=30), Squares(noise=2.0), every=1).boxes
     centre, width = (boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 2] - boxes[:, 0]
-    assert centre.std() < 1.2 and width.std() < 1.2  # of 1.4 and 2.8 pixels
+    assert centre.std() < 1.2
+    assert width.std() < 1.2
     assert np.abs(np.diff(width)).max() < 0.5
 
 
@@ -92,8 +96,10 @@ def test_crops_are_square_centred_and_widened_by_the_margin():
     frames = scene({0: (80, 40, 40)}, n_frames=1)
     boxes = np.array([[80, 40, 120, 80]], np.float32)
     crops = faces.crop(frames, boxes, size=30, margin=0.25)
-    assert crops.shape == (1, 30, 30, 3) and crops.dtype == np.uint8
-    assert crops[0, 6:24, 6:24].min() == 255 and crops[0, :4].max() == crops[0, :, -4:].max() == 0
+    assert crops.shape == (1, 30, 30, 3)
+    assert crops.dtype == np.uint8
+    assert crops[0, 6:24, 6:24].min() == 255
+    assert crops[0, :4].max() == crops[0, :, -4:].max() == 0
     tall = faces.crop(frames, np.array([[90, 40, 110, 80]], np.float32), size=40, margin=0.0)
     assert tall.min() == 255  # the longer side counts
 
@@ -109,9 +115,12 @@ def test_crops_beyond_the_frame_repeat_its_edge():
 @pytest.mark.parametrize("seed", range(4))
 def test_a_drawn_face_is_found_at_256_pixels(seed):
     boxes = faces.DlibHog()(drawn(seed))
-    assert boxes.shape == (1, 5) and boxes.dtype == np.float32 and boxes[0, 4] > 0
+    assert boxes.shape == (1, 5)
+    assert boxes.dtype == np.float32
+    assert boxes[0, 4] > 0
     left, top, right, bottom = boxes[0, :4]
-    assert 30 < left < 128 < right < 226 and 30 < top < 128 < bottom < 240
+    assert 30 < left < 128 < right < 226
+    assert 30 < top < 128 < bottom < 240
 
 
 def test_a_small_face_is_looked_for_more_closely():
@@ -128,14 +137,16 @@ def test_a_second_smaller_person_is_noticed():
     frame[:, :256], frame[60:180, 340:460] = drawn(0), drawn(1, size=120)
     assert len(faces.DlibHog()(frame)) == 1
     track = faces.track(np.stack([frame] * 4))
-    assert track.n_faces == 2 and track.boxes[:, 2].max() < 256
+    assert track.n_faces == 2
+    assert track.boxes[:, 2].max() < 256
 
 
 def test_the_middle_frame_may_lack_a_face():
     frames = np.stack([drawn(0)] * 7)
     frames[3] = 0
     track = faces.track(frames)
-    assert np.flatnonzero(~track.found).tolist() == [3] and track.n_faces == 1
+    assert np.flatnonzero(~track.found).tolist() == [3]
+    assert track.n_faces == 1
 
 
 def test_no_face_in_a_picture_of_nothing():
@@ -155,7 +166,8 @@ def test_landmarks_sit_on_the_face_and_follow_the_mouth():
         frame = drawn(0, jaw=jaw)
         box = faces.DlibHog()(frame)[0]
         points = faces.landmarks(frame, box)
-        assert points.shape == (68, 2) and points.dtype == np.float32
+        assert points.shape == (68, 2)
+        assert points.dtype == np.float32
         brows, eyes, nose, mouth = (
             points[a:b].mean(axis=0) for a, b in ((17, 27), (36, 48), (27, 36), (48, 68))
         )
@@ -185,7 +197,8 @@ def test_the_face_is_found_in_every_real_clip(real_clips):
         start, end = media.speech_span(media.read_waveform(path))
         frames, _ = media.read_frames(path, np.linspace(start, end, 15))
         track = faces.track(frames)
-        assert track.n_faces == 1 and track.found.all(), path
+        assert track.n_faces == 1, path
+        assert track.found.all(), path
         sides = track.boxes[:, 2:] - track.boxes[:, :2]
         assert np.abs(np.diff(sides, axis=0)).max() < 0.03 * sides.mean(), path  # no jump in size
         for frame, box in zip(frames[::7], track.boxes[::7], strict=True):
@@ -200,4 +213,5 @@ def test_two_real_people_side_by_side_are_two(real_clips):
     other, _ = media.read_frames(mp4, np.linspace(1, 2, 6))
     other = np.stack([cv2.resize(frame, (640, 360), interpolation=cv2.INTER_AREA) for frame in other])
     track = faces.track(np.concatenate([one, other[:, :, 140:500]], axis=2))
-    assert track.n_faces == 2 and track.boxes[:, 0].min() > 480  # the RAVDESS face is larger
+    assert track.n_faces == 2
+    assert track.boxes[:, 0].min() > 480

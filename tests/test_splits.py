@@ -58,7 +58,7 @@ def test_speaker_disjoint_is_disjoint_and_the_default(protocol):
     for fold in make_folds(clips, protocol):
         assert audit(clips, fold.train, fold.test) == {
             "leaks": False,
-            "shared": dict(speaker=0, take=0, clip=0),
+            "shared": {"speaker": 0, "take": 0, "clip": 0},
         }
     defaults = make_folds(clips)
     assert [fold.test.tolist() for fold in defaults] == [fold.test.tolist() for fold in grouped(clips)]
@@ -203,8 +203,7 @@ def test_an_emotion_that_only_one_speaker_shows_cannot_be_learned(protocol):
     with pytest.raises(WorkbenchError, match="no training clip of calm"):
         make_folds(clips, protocol)
     with pytest.raises(WorkbenchError, match="inner split: no training clip of calm"):
-        for seed in range(20):
-            inner_split(clips, range(len(clips)), share=0.5, seed=seed)
+        inner_split(clips, range(len(clips)), share=0.7, seed=0)  # three of the four men, demo-03 among them
 
 
 def test_inner_split_errors():

@@ -39,7 +39,7 @@ class Probe:
 
 
 def probe(path: str | Path) -> Probe:
-    """Return what the file's header says, without reading it through.
+    """Return what the file's header and first picture say, without reading it through.
 
     Raises
     ------
@@ -51,11 +51,9 @@ def probe(path: str | Path) -> Probe:
         if find(container, "video") is None:
             return Probe(False, has_sound, 0, 0, 0.0, duration)
         stream = stream_of(path, container, "video")
-        size, fps = (stream.width, stream.height), float(stream.average_rate or 0)
         first = next(container.decode(stream), None)
-        if first is not None and first.rotation % 180:
-            size = size[::-1]
-        return Probe(True, has_sound, *size, fps, duration)
+        height, width = _shape(first) if first else (stream.height, stream.width)
+        return Probe(True, has_sound, width, height, float(stream.average_rate or 0), duration)
 
 
 def read_waveform(path: str | Path, *, sample_rate: int = 16000) -> np.ndarray:
@@ -133,21 +131,24 @@ def read_frames(path: str | Path, times: np.ndarray, *, threads: int = 1) -> tup
             while queue and wanted[queue[0]] <= now[0]:
                 at = queue.popleft()
                 shown[at], picture = min(before, now, key=lambda p, at=at: abs(p[0] - wanted[at]))
-                frame = _upright(picture, None if frames is None else frames.shape[1:3])
-                if frames is None:  # filled in place: cheaper than stacking copies afterwards
-                    frames = np.empty((len(wanted), *frame.shape), np.uint8)
-                frames[at] = frame
+                if frames is None:
+                    frames = np.empty((len(wanted), *_shape(picture), 3), np.uint8)
+                frames[at] = _upright(picture, frames.shape[1:3])  # keep no other copy: its memory is reused
             if not queue:
                 break
             before = now
     return frames, shown
 
 
-def _upright(picture: av.VideoFrame, shape: tuple[int, int] | None = None) -> np.ndarray:
-    """Convert a picture to RGB, turned as the file says; (height, width) as given, or its own."""
-    height, width = shape or (None, None)
-    if picture.rotation % 180:
-        height, width = width, height
+def _shape(picture: av.VideoFrame) -> tuple[int, int]:
+    """Return the (height, width) of a picture when it is turned as the file says."""
+    shape = (picture.height, picture.width)
+    return shape[::-1] if picture.rotation % 180 else shape
+
+
+def _upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
+    """Convert a picture to RGB, turned as the file says and of the given (height, width)."""
+    height, width = shape[::-1] if picture.rotation % 180 else shape
     rgb = picture.reformat(width, height, format="rgb24", threads=1).to_ndarray()
     return np.rot90(rgb, picture.rotation // 90)
 

@@ -126,7 +126,9 @@ class Corpus:
 
     @classmethod
     def fetch(cls, root: str | Path | None = None, **options) -> Corpus:
-        """Bring the corpus to `root` and open it; a corpus that the workbench cannot bring says how to get it.
+        """Open the corpus at `root`, bringing it first where it is not there.
+
+        A corpus that the workbench cannot bring says how to get it. `options` are the corpus's own.
 
         Raises
         ------
@@ -134,6 +136,8 @@ class Corpus:
             With the steps to take.
         """
         root = Path(root or paths.raw(cls.card.name))
+        if root.is_dir():
+            return cls(root)
         raise WorkbenchError(
             f"corpus {cls.card.name!r} has to be brought by hand: download it from {cls.card.home} (licence: "
             f"{cls.card.licence}) and unpack it anywhere below {root}"

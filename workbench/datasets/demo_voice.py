@@ -121,6 +121,10 @@ class Speech:
         """Times (s) of the middles of the stressed vowels."""
         return [(start + end) / 2 for phone, start, end in self.phones if phone.endswith("1")]
 
+    def phone_at(self, time: float) -> str:
+        """Return the phone that is said at a time (s), "" in silence."""
+        return next((phone for phone, start, end in self.phones if start <= time < end), "")
+
 
 def speak(
     voice: Voice, statement: int, prosody: Prosody, rng: np.random.Generator, *, sample_rate: int = 16000
