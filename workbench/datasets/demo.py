@@ -1,4 +1,4 @@
-"""The embedded corpus: synthetic talking faces with voices, so that everything can be tried without real data."""
+"""The embedded corpus: synthetic talking faces with voices, to try everything without real data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from workbench import media, paths, scale
 from workbench.datasets.base import Card, Corpus
-from workbench.datasets.demo_acting import FPS, SAMPLE_RATE, VERSION, Difficulty, Take, perform
+from workbench.datasets.demo_acting import DEMO, FPS, SAMPLE_RATE, VERSION, Difficulty, Take, perform
 from workbench.datasets.ravdess import parse_name
 from workbench.emotions import EMOTIONS, in_order
 from workbench.errors import WorkbenchError
@@ -26,10 +26,11 @@ class Demo(Corpus):
     card = Card(
         name="demo",
         title="Demo: synthetic talking faces with voices",
-        description="SYNTHETIC: every picture and every sound is computed by this project's own code from a seed. "
-        "These are not people, and no number obtained on this corpus says anything about people. It exists to try "
-        "and to test the workbench without real recordings: drawn heads and formant-synthesised voices act eight "
-        "emotions, some of which look alike and others sound alike, each speaker in a manner of their own.",
+        description="SYNTHETIC: every picture and every sound is computed by this project's own code from "
+        "a seed. These are not people, and no number obtained on this corpus says anything about people. "
+        "It exists to try and to test the workbench without real recordings: drawn heads and "
+        "formant-synthesised voices act eight emotions, some of which look alike and others sound alike, "
+        "each speaker in a manner of their own.",
         citation="The demo corpus of the emotion workbench (synthetic), made by workbench.datasets.demo.",
         licence="MIT, as the code that makes it",
         home="workbench/datasets/demo.py",
@@ -47,7 +48,9 @@ class Demo(Corpus):
     def missing(self, files: list[Path]) -> list[str]:
         """Return the clips that `demo.json` announces and the folder lacks."""
         notes = self.root / "demo.json"
-        announced = {take.clip for take in _takes(json.loads(notes.read_text()))} if notes.is_file() else set()
+        if not notes.is_file():
+            return []
+        announced = {take.clip for take in _takes(json.loads(notes.read_text()))}
         return sorted(announced - {path.stem for path in files})
 
     def truth(self, clip: str) -> pd.DataFrame:
@@ -68,14 +71,14 @@ def generate(
     n_takes: int = 1,
     emotions: Iterable[str] = EMOTIONS,
     statements: Iterable[int] = (1, 2),
-    difficulty: Difficulty = Difficulty(),
+    difficulty: Difficulty = DEMO,
     jobs: int = 2,
     progress: Callable = lambda items, **_: items,
 ) -> Demo:
     """Write the corpus under `root` and open it; clips that are there already are kept.
 
-    A clip depends on `seed`, `difficulty` and its own name only: neither `jobs`, nor the order, nor an interruption,
-    nor how many others are made changes it.
+    A clip depends on `seed`, `difficulty` and its own name only: neither `jobs`, nor the order, nor an
+    interruption, nor how many others are made changes it.
 
     Parameters
     ----------
@@ -93,10 +96,18 @@ def generate(
     Raises
     ------
     WorkbenchError
-        If `root` holds other files or a demo corpus made with other parameters, or a parameter is out of range.
+        If `root` holds other files or a demo corpus made with other parameters; if a parameter is out of
+        range.
     """
-    asked = {"version": VERSION, "seed": seed, "n_speakers": n_speakers, "n_takes": n_takes}
-    asked |= {"emotions": in_order(emotions), "statements": sorted(set(statements)), "difficulty": asdict(difficulty)}
+    asked = {
+        "version": VERSION,
+        "seed": seed,
+        "n_speakers": n_speakers,
+        "n_takes": n_takes,
+        "emotions": in_order(emotions),
+        "statements": sorted(set(statements)),
+        "difficulty": asdict(difficulty),
+    }
     root = Path(root).expanduser()
     _claim(root, asked)
     todo = [take for take in _takes(asked) if not all(path.is_file() for path in _files(root, take.clip))]
@@ -114,11 +125,11 @@ def _claim(root: Path, asked: dict) -> None:
     notes = root / "demo.json"
     if notes.is_file():
         found = json.loads(notes.read_text())
-        other = [f"{key} {found.get(key)} (asked: {asked[key]})" for key in asked if found.get(key) != asked[key]]
-        if other:
+        differ = [f"{k} {found.get(k)} (asked: {v})" for k, v in asked.items() if found.get(k) != v]
+        if differ:
             raise WorkbenchError(
-                f"{root} holds a demo corpus made with other parameters: {', '.join(other)}; choose another folder "
-                "or delete this one"
+                f"{root} holds a demo corpus made with other parameters: {', '.join(differ)}; choose another "
+                "folder or delete this one"
             )
         return
     if root.exists() and (not root.is_dir() or any(not path.name.startswith(".") for path in root.iterdir())):

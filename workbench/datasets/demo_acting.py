@@ -1,16 +1,17 @@
-"""How the speakers of the demo corpus act: what each emotion, and each speaker's manner, does to voice and face.
+"""How the speakers of the demo corpus act: what an emotion, and a speaker's manner, does to voice and face.
 
-What an emotion does to the voice follows Banse and Scherer (1996), Scherer (2003, table 2), Juslin and Laukka
-(2003, table 7), and for disgust and surprise Murray and Arnott (1993); what it does to the face follows the
-prototypes of EMFACS (Ekman and Friesen 1978; Ekman, Friesen and Hager 2002). The rest is made for the purpose:
-pairs of emotions look alike but sound different, other pairs sound alike but look different, and every speaker has
-a manner for each emotion, which a model that has met the speaker knows and one that has not must do without.
+What an emotion does to the voice follows the tendencies in Banse and Scherer (1996), Scherer (2003) and
+Juslin and Laukka (2003), and for disgust and surprise Murray and Arnott (1993); what it does to the face
+follows the prototypes of EMFACS (Ekman and Friesen 1978; Ekman, Friesen and Hager 2002). The numbers, and the
+rest, are made for the purpose: pairs of emotions look alike but sound different, other pairs sound alike but
+look different, and every speaker has a manner for each emotion, which a model that has met the speaker knows
+and one that has not must do without.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import pandas as pd
@@ -23,17 +24,20 @@ from workbench.emotions import EMOTIONS
 
 @dataclass(frozen=True)
 class Spread:
-    """How alike the emotions and how different the speakers are in one modality, in `FACE_UNIT` or `VOICE_UNIT`."""
+    """How alike emotions and how different speakers are in one modality, in `FACE_UNIT` or `VOICE_UNIT`."""
 
-    blend: float  # 0..1: how far the pairs that are alike in it are moved to their mean; 1 makes them the same
+    blend: float  # 0..1: how far the pairs that are alike are moved to their mean; 1 makes them the same
     manner: float  # sd over speakers of how each of them expresses one emotion
     rest: float  # sd over speakers of what each of them does in all emotions alike
 
 
 @dataclass(frozen=True)
 class Difficulty:
-    """What makes the corpus easy or hard. Raise a blend or a manner and the modality gets harder on new speakers; a
-    manner, not a blend, also widens the gap to a random split."""
+    """What makes the corpus easy or hard.
+
+    A larger blend or manner makes its modality harder on new speakers; a manner also widens the gap to a
+    random split.
+    """
 
     face: Spread = Spread(blend=0.7, manner=0.3, rest=0.06)
     voice: Spread = Spread(blend=0.35, manner=0.45, rest=0.15)
@@ -41,12 +45,13 @@ class Difficulty:
     strong: float = 1.4  # factor at strong intensity on what sets an emotion apart from neutral
 
 
+DEMO = Difficulty()
 VERSION = 1  # raised whenever the same seed gives other clips
 FPS, SAMPLE_RATE, SIZE = 25, 16000, 256
 LOOK_ALIKE = (("neutral", "calm"), ("fearful", "surprised"), ("angry", "disgust"))
 SOUND_ALIKE = (("neutral", "disgust"), ("calm", "sad"), ("happy", "surprised"), ("angry", "fearful"))
 
-POSE = {"head_yaw": 15.0, "head_pitch": 10.0, "head_roll": 8.0}  # degrees, never exceeded: right, up, clockwise
+POSE = {"head_yaw": 15.0, "head_pitch": 10.0, "head_roll": 8.0}  # limits, degrees: right, up, clockwise
 FACE = (*ACTION_UNITS, *POSE)
 SLIGHT = {"AU18": 0.3, "AU26": 0.3, "AU43": 0.3}  # manners hardly touch what speech and blinks move
 FACE_UNIT = np.array([{**dict.fromkeys(ACTION_UNITS, 1.0), **SLIGHT, **POSE}[cue] for cue in FACE])
@@ -60,9 +65,11 @@ FACES = {  # action units 0..1 and pose in degrees, at normal intensity
     "disgust": {"AU4": 0.3, "AU7": 0.2, "AU9": 0.8, "AU10": 0.7, "AU15": 0.3, "head_yaw": 6},
     "surprised": {"AU1": 0.8, "AU2": 0.9, "AU5": 0.6, "AU26": 0.3, "head_pitch": 5},
 }
-VOICE = tuple(field.name for field in fields(Prosody))
 VOICE_UNIT = np.array(astuple(Prosody(3.0, 0.4, 2.0, 0.12, 4.0, 0.5, 0.006, 0.04, 0.15)))
-PROSODIES = {  # pitch, its range and movement, tempo, energy, tilt, jitter, shimmer, tremor, at normal intensity
+VOICE_LIMITS = np.array(
+    [(-8, 0.2, -6, 0.65, -15, -1.3, -0.01, -0.05, 0), (14, 4, 8, 1.5, 14, 1.3, 0.04, 0.25, 1)]
+)
+PROSODIES = {  # pitch, its range and movement, tempo, energy, tilt, jitter, shimmer, tremor
     "neutral": Prosody(),
     "calm": Prosody(-1.0, 0.7, -0.5, 0.87, -3.0, -0.4, -0.001, -0.01),
     "happy": Prosody(4.0, 1.6, 1.5, 1.10, 4.0, 0.3),
@@ -72,20 +79,19 @@ PROSODIES = {  # pitch, its range and movement, tempo, energy, tilt, jitter, shi
     "disgust": Prosody(-2.5, 0.8, -3.0, 0.85, -1.0, 0.2, 0.010, 0.04),
     "surprised": Prosody(5.0, 2.2, 4.0, 1.02, 3.0, 0.1),
 }
-MODALITIES = {  # the table as arrays, the pairs that are alike in it, and its units
-    "face": ({e: np.array([face.get(cue, 0.0) for cue in FACE]) for e, face in FACES.items()}, LOOK_ALIKE, FACE_UNIT),
-    "voice": ({e: np.array(astuple(said)) for e, said in PROSODIES.items()}, SOUND_ALIKE, VOICE_UNIT),
-}
+_FACES = {emotion: np.array([face.get(cue, 0.0) for cue in FACE]) for emotion, face in FACES.items()}
+_VOICES = {emotion: np.array(astuple(prosody)) for emotion, prosody in PROSODIES.items()}
+MODALITIES = {"face": (_FACES, LOOK_ALIKE, FACE_UNIT), "voice": (_VOICES, SOUND_ALIKE, VOICE_UNIT)}
 SWAY, FLICKER = 6.0, 0.15  # degrees and 0..1: size of the slow unrest of pose and face, before smoothing
 
 
 @dataclass(frozen=True)
 class Performance:
-    """A clip before it is encoded: frames (t, 256, 256, 3) uint8 at 25 a second, waveform (n,) float32 at 16 kHz.
+    """A clip before it is encoded: frames (t, 256, 256, 3) uint8 at 25 Hz, waveform (n,) float32 at 16 kHz.
 
-    `truth` has a row a frame: `time` (s), `head_yaw`, `head_pitch`, `head_roll` (degrees: to the right of the
-    picture, up, clockwise), the action units (0..1), `jaw` (0..1: the opening shown, which is AU26), `pitch_hz` (of
-    the voice, 0 where unvoiced), `phone` (ARPAbet, a stressed vowel with 1; empty in silence).
+    `truth` has a row a frame: `time` (s); the action units (0..1); `head_yaw`, `head_pitch`, `head_roll`
+    (degrees: to the right of the picture, up, clockwise); `jaw` (0..1: the opening shown, which is AU26);
+    `pitch_hz` (of the voice, 0 where unvoiced); `phone` (ARPAbet, a stressed vowel with 1; "" in silence).
     """
 
     frames: np.ndarray
@@ -116,7 +122,7 @@ class Take:
         return "male" if self.speaker % 2 else "female"
 
 
-def perform(take: Take, *, seed: int = 0, difficulty: Difficulty = Difficulty()) -> Performance:
+def perform(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> Performance:
     """Act, say and draw a clip; the same arguments give the same arrays, whatever was performed before."""
     speech, truth = act(take, seed=seed, difficulty=difficulty)
     head = Head.random(_stream(seed, "head", take.speaker), take.sex)
@@ -126,16 +132,16 @@ def perform(take: Take, *, seed: int = 0, difficulty: Difficulty = Difficulty())
     return Performance(np.stack(frames), speech.waveform, truth)
 
 
-def act(take: Take, *, seed: int = 0, difficulty: Difficulty = Difficulty()) -> tuple[Speech, pd.DataFrame]:
+def act(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Speech, pd.DataFrame]:
     """Return a performance before it is drawn: the speech, and the truth of every frame."""
     rng = _stream(seed, "take", take.clip)
-    said = _cues(take, "voice", rng, seed=seed, difficulty=difficulty)[1]
-    shown = _cues(take, "face", rng, seed=seed, difficulty=difficulty)
-    said = dict(zip(VOICE, said, strict=True))
-    said["tempo"], said["pitch_range"] = np.clip(said["tempo"], 0.65, 1.5), np.clip(said["pitch_range"], 0.2, 4)
+    _, said = _cues(take, "voice", rng, seed=seed, difficulty=difficulty)
+    rest, apex = _cues(take, "face", rng, seed=seed, difficulty=difficulty)
     voice = Voice.random(_stream(seed, "tract", take.speaker), take.sex)
-    speech = speak(voice, take.statement, Prosody(**said), rng, sample_rate=SAMPLE_RATE)
-    return speech, _move(*shown, speech, rng)
+    speech = speak(
+        voice, take.statement, Prosody(*np.clip(said, *VOICE_LIMITS)), rng, sample_rate=SAMPLE_RATE
+    )
+    return speech, _move(rest, apex, speech, rng)
 
 
 def _stream(seed: int, *names) -> np.random.Generator:
@@ -143,14 +149,14 @@ def _stream(seed: int, *names) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(repr(names).encode())])
 
 
-def _cues(take: Take, modality: str, rng, *, seed: int, difficulty: Difficulty) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cues (of `FACE` or `VOICE`) of a speaker at rest, and at the apex of a take."""
+def _cues(take: Take, modality: str, rng, *, seed: int, difficulty: Difficulty):
+    """Return the cues (arrays, ordered as `FACE` or `Prosody`) of the speaker at rest and of the take."""
     table, pairs, unit = MODALITIES[modality]
     spread = getattr(difficulty, modality)
 
     def mean(emotion):  # over speakers
         pair = next((pair for pair in pairs if emotion in pair), (emotion,))
-        return (1 - spread.blend) * table[emotion] + spread.blend * sum(table[other] for other in pair) / len(pair)
+        return table[emotion] + spread.blend * (np.mean([table[other] for other in pair], 0) - table[emotion])
 
     def own(*whose):
         return unit * _stream(seed, modality, *whose).standard_normal(len(unit))
@@ -163,8 +169,11 @@ def _cues(take: Take, modality: str, rng, *, seed: int, difficulty: Difficulty) 
 
 
 def _move(rest: np.ndarray, apex: np.ndarray, speech: Speech, rng: np.random.Generator) -> pd.DataFrame:
-    """Return the truth: the face leaves rest as the speech sets in, holds the apex and lets go, and never keeps
-    quite still; lips and jaw follow the phones, the head nods on accents, the eyes blink."""
+    """Return the truth.
+
+    The face leaves rest as the speech sets in, holds the apex, lets go, and is never quite still; lips and jaw
+    follow the phones, the head nods on accents, the eyes blink.
+    """
     times = np.arange(int(len(speech.waveform) / speech.sample_rate * FPS)) / FPS
     start, end = speech.phones[0][1], speech.phones[-1][2]
     rise, fall = rng.uniform(0.2, 0.4, 2)
@@ -179,8 +188,7 @@ def _move(rest: np.ndarray, apex: np.ndarray, speech: Speech, rng: np.random.Gen
     truth["AU43"] = np.maximum(truth["AU43"].clip(0, 0.5), _blinks(times, rng))
     nods = np.exp(-0.5 * ((times[:, None] - speech.accents) / 0.09) ** 2).sum(1)
     truth["head_pitch"] -= rng.uniform(1, 3) * nods
-    limits = [POSE.get(cue, 1.0) for cue in FACE]
-    truth = truth.clip([-POSE.get(cue, 0.0) for cue in FACE], limits, axis=1)
+    truth = truth.clip([-POSE.get(cue, 0.0) for cue in FACE], [POSE.get(cue, 1.0) for cue in FACE], axis=1)
     truth.insert(0, "time", times)
     pitch = speech.pitch[np.minimum(np.rint(times / HOP).astype(int), len(speech.pitch) - 1)]
     return truth.assign(jaw=truth["AU26"], pitch_hz=pitch, phone=[speech.phone_at(time) for time in times])

@@ -27,11 +27,11 @@ STYLES = {
     "parted": (-0.78, 0.22, 1.05, -0.10, 0.35, 0.000),
     "receding": (-1.00, 0.00, 0.99, -0.20, 0.30, 0.000),
     "curly": (-0.78, 0.00, 1.12, -0.05, 0.40, 0.025),
-    "bob": (-0.70, 0.12, 1.10, 0.35, 0.95, 0.000),
-    "long": (-0.82, -0.22, 1.07, 0.30, 1.75, 0.000),
-    "fringe": (-0.52, 0.00, 1.06, 0.30, 1.35, 0.000),
+    "bob": (-0.70, 0.12, 1.10, 0.00, 0.95, 0.000),
+    "long": (-0.82, -0.22, 1.07, 0.00, 1.75, 0.000),
+    "fringe": (-0.52, 0.00, 1.06, 0.00, 1.35, 0.000),
     "tied": (-0.86, 0.00, 1.02, -0.05, 0.35, 0.000),
-    "wavy": (-0.80, 0.16, 1.14, 0.35, 1.40, 0.022),
+    "wavy": (-0.80, 0.16, 1.14, 0.00, 1.40, 0.022),
 }
 SEX_STYLES = {"male": ("cropped", "parted", "receding", "curly"), "female": ("bob", "long", "fringe", "tied", "wavy")}
 SCALE, CENTRE, PIVOT = 0.3, np.array([0.5, 0.46]), np.array([0.0, 0.6, -0.25])
@@ -110,7 +110,7 @@ def _turn(points, rotation):
 
 
 def _pixels(points, size):
-    return (points * SCALE + CENTRE) * size
+    return (points * SCALE + CENTRE) * size - 0.5
 
 
 def _surface(blobs, rotation, xy):
@@ -265,19 +265,22 @@ def _times(colour, *factors):
     return tuple(float(c * f) for c, f in zip(colour, factors * (3 // len(factors)), strict=True))
 
 
-def _lit(albedo, shade, blobs, rotation, head, *, colour, outlines, gain=1.0, keep=None):
+def _lit(albedo, shade, blobs, rotation, head, *, colour, outlines, gain=1.0, gloss=0.0, keep=None):
     """Paint the union of `outlines` (pixels): `colour` into `albedo`, Lambert's shade of `blobs` into `shade`.
 
-    `keep` maps points (k, 3) of the surface to signed distances in pixels, positive where there is paint.
+    `gloss` adds a highlight; `keep` maps points (k, 3) of the surface to signed distances in pixels, positive where
+    there is paint. Returns the box painted (slices) and its coverage 0..1.
     """
     cell, every = len(shade) // CELLS, np.concatenate(outlines)
-    low = np.clip(np.floor(every.min(0) / cell), 0, CELLS - 1).astype(int)
-    high = np.clip(np.ceil(every.max(0) / cell), low + 1, CELLS).astype(int)
+    low = np.clip(np.floor((every.min(0) - 1) / cell), 0, CELLS - 1).astype(int)
+    high = np.clip(np.ceil((every.max(0) + 2) / cell), low + 1, CELLS).astype(int)
     (left, top), (right, bottom) = low * cell, high * cell
     grid = GRID[:, low[1] : high[1], low[0] : high[0]]
     height, slope = _surface(blobs, rotation, grid.reshape(2, -1))
     light = np.array(head.light, np.float32)
-    lambert = np.maximum((light[2] - light[:2] @ slope) / np.sqrt(1 + (slope**2).sum(0)), 0)
+    halfway = (light + [0, 0, 1]) / np.linalg.norm(light + [0, 0, 1])
+    facing, glint = (np.maximum(v[2] - v[:2] @ slope, 0) / np.sqrt(1 + (slope**2).sum(0)) for v in (light, halfway))
+    light = gain * (head.ambient + (1.05 - head.ambient) * facing) + gloss * glint**16
 
     def full(field):
         field = field.reshape(grid.shape[1:]).astype(np.float32)
@@ -291,7 +294,8 @@ def _lit(albedo, shade, blobs, rotation, head, *, colour, outlines, gain=1.0, ke
         alpha *= np.clip(full(keep(np.vstack([grid.reshape(2, -1), height]).T)) + 0.5, 0, 1)
     paint = np.full((*mask.shape, 3), colour, np.uint8)
     albedo[box] = cv2.blendLinear(paint, albedo[box], alpha, 1 - alpha)
-    shade[box] += (full(gain * (head.ambient + (1.08 - head.ambient) * lambert)) - shade[box]) * alpha
+    shade[box] += (full(light) - shade[box]) * alpha
+    return box, alpha
 
 
 @lru_cache(maxsize=64)
@@ -306,11 +310,13 @@ def _backdrop(head: Head, size: int):
 
 @lru_cache(maxsize=64)
 def _cap(head: Head) -> np.ndarray:
-    """Return the ellipsoids (2, 6) of the hair: the cap over the skull, and what hangs behind the head."""
+    """Return the ellipsoids (n, 6) of the hair: the cap, what hangs behind the head, and locks beside a long-haired face."""
     _, _, volume, _, behind, _ = STYLES[head.style]
     crown, wide = -0.34 - 0.94 * volume, 0.76 * volume + 0.06 * (behind > 0.5)
     cap = [(0, -0.34, -0.24, 0.76 * volume, 0.94 * volume, 1.0 * volume),
            (0, (crown + behind) / 2, -0.36, wide, (behind - crown) / 2, 0.62)]  # fmt: skip
+    if behind > 0.5:
+        cap += [(x, 0.4 * behind - 0.2, -0.12, 0.13, 0.45 * behind + 0.1, 0.30) for x in (-0.69, 0.69)]
     return np.array(cap) * np.tile([head.width, head.height, 1.0], 2)
 
 
@@ -386,17 +392,19 @@ def render(head: Head, action_units: Mapping[str, float], pose=(0.0, 0.0, 0.0), 
     albedo, shade = (part.copy() for part in _backdrop(head, size))
 
     def layer(shapes, colour, outlines, turn=rotation, **options):
-        _lit(albedo, shade, shapes, turn, head, colour=colour, outlines=outlines, **options)
+        return _lit(albedo, shade, shapes, turn, head, colour=colour, outlines=outlines, **options)
 
     neck, caps = np.array([[0, 1.1, -0.35, 0.40 * head.jaw, 0.95, 0.36]]), _cap(head)
-    cap, hanging = (_curled(outline, STYLES[head.style][5]) for outline in _outlines(caps, rotation, size))
-    layer(caps[1:], head.hair, [hanging], gain=0.8)
+    cap, hanging = (_curled(outline, STYLES[head.style][5]) for outline in _outlines(caps[:2], rotation, size))
+    layer(caps[1:2], head.hair, [hanging], gain=0.8)
     layer(neck, _times(head.skin, 0.86, 0.8, 0.78), _outlines(neck, STILL, size), STILL)
     outlines = _outlines(blobs, rotation, size)
     hulls = [cv2.convexHull(outlines[part].reshape(-1, 2).astype(np.float32))[:, 0] for part in (SKULL, NOSE)]
-    layer(blobs, head.skin, hulls + list(outlines[EARS]))
+    box, alpha = layer(blobs, head.skin, hulls + list(outlines[EARS]))
     shadow = np.zeros((size, size), np.uint8)
     _paint(albedo, shadow, at, head, au, eyes, unit=unit)
-    shade *= 1 - cv2.stackBlur(shadow, (11, 11)) * np.float32(1 / 255)
-    layer(caps[:1], head.hair, [cap], keep=_hairline(head, rotation, unit))
+    shade[box] *= 1 - cv2.stackBlur(shadow[box], (11, 11)) * np.float32(1 / 255) * alpha
+    if len(caps) > 2:
+        layer(caps[2:], head.hair, _outlines(caps[2:], rotation, size), gloss=0.2)
+    layer(caps[:1], head.hair, [cap], gloss=0.4, keep=_hairline(head, rotation, unit))
     return cv2.multiply(albedo, cv2.merge([0.9 * shade + 0.1, shade, 1.05 * shade - 0.05]), dtype=cv2.CV_8U)

@@ -1,17 +1,18 @@
 """The voices of the demo corpus: source-filter synthesis of two sentences (Fant 1960; Klatt 1980).
 
-A train of glottal pulses and some breath pass through a cascade of formant resonators; bursts and fricatives are
-noise added beside it. Sources of the numbers:
+A train of glottal pulses and some breath pass through a cascade of formant resonators; bursts and fricatives
+are noise added beside it. Where the numbers come from:
 
-* pulses: the polynomial flow of Rosenberg (1971), type B, in the form KLGLOTT88 with its low-pass for the tilt of
-  the spectrum (Klatt and Klatt 1990);
-* vowels: mean formants of 33 men, Peterson and Barney (1952); consonants: Klatt (1980), tables II and III;
-* durations: of the order of Klatt (1979) in connected speech; declination and accents: 't Hart et al. (1990).
+* pulses: the polynomial flow of Rosenberg (1971) as in KLGLOTT88, with its low-pass for the tilt of the
+  spectrum (Klatt and Klatt 1990);
+* formants: vowels, the mean of the men of Peterson and Barney (1952); consonants, Klatt (1980, table III), with
+  the velars moved to where back vowels need them; bandwidths, Klatt (1980), rounded;
+* durations, declination, accents: of the usual order in read speech ('t Hart, Collier, Cohen 1990), assumed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -30,7 +31,7 @@ SILENCES = (0.15, 0.3)  # s, shortest and longest pause before and after the sen
 
 @dataclass(frozen=True)
 class Phone:
-    """Targets of a phone: duration (s), formants (Hz, of a man), levels (0..1), noise band (Hz), mouth (0..1)."""
+    """Targets of a phone: duration (s), formants (Hz, of a man), mouth and levels (0..1), noise band (Hz)."""
 
     seconds: float
     formants: tuple[float, float, float]
@@ -66,15 +67,14 @@ STATEMENTS = {  # a trailing 1 marks a stressed vowel
 
 @dataclass(frozen=True)
 class Voice:
-    """What a speaker brings along: mean pitch (Hz), size of its movements (factor), tract length (factor, 1 for
-    the mean man), breath noise (0..1), jitter and shimmer (relative standard deviation a period)."""
+    """What a speaker brings along."""
 
-    f0: float = 115.0
-    pitch_range: float = 1.0
-    tract_length: float = 1.0
-    breathiness: float = 0.15
-    jitter: float = 0.005
-    shimmer: float = 0.03
+    f0: float = 115.0  # Hz, mean pitch
+    pitch_range: float = 1.0  # factor on its movements
+    tract_length: float = 1.0  # factor, 1 for the mean man
+    breathiness: float = 0.15  # 0..1, noise of breath
+    jitter: float = 0.005  # relative standard deviation of the period
+    shimmer: float = 0.03  # relative standard deviation of the pulses' size
 
     @classmethod
     def random(cls, rng: np.random.Generator, sex: str) -> Voice:
@@ -114,7 +114,7 @@ class Speech:
     pitch: np.ndarray  # (m,) Hz, 0 where unvoiced
     jaw: np.ndarray  # (m,) 0 closed .. 1 wide open
     rounding: np.ndarray  # (m,) 0..1
-    phones: list[tuple[str, float, float]] = field(default_factory=list)  # name, start, end in s; stressed: "AO1"
+    phones: list[tuple[str, float, float]]  # name (a stressed vowel ends in 1), start and end in s
 
     @property
     def accents(self) -> list[float]:
@@ -153,10 +153,10 @@ def speak(
     )
 
 
-def _time(names: list[str], tempo: float, rng: np.random.Generator) -> tuple[list[tuple[str, float, float]], float]:
-    """Give each phone its (start, end), with a pause on either side; return them and the whole length, in s."""
+def _time(names: list[str], tempo: float, rng: np.random.Generator) -> tuple[list, float]:
+    """Return (name, start, end) of each phone, with a pause on either side, and the whole length, in s."""
     before, after = rng.uniform(*SILENCES, 2)
-    lengths = np.array([PHONES[n.rstrip("1")].seconds * (1.25 if n.endswith("1") else 1) for n in names])
+    lengths = np.array([_phone(name).seconds * (1.25 if name.endswith("1") else 1) for name in names])
     lengths[-2:] *= 1.3  # the last syllable is drawn out
     ends = before + np.cumsum(lengths / tempo * np.exp(rng.normal(0, 0.05, len(names))))
     starts = np.r_[before, ends[:-1]]
@@ -165,7 +165,7 @@ def _time(names: list[str], tempo: float, rng: np.random.Generator) -> tuple[lis
 
 def _articulate(phones: list, steps: np.ndarray) -> dict[str, np.ndarray]:
     """Return the smoothed tracks a step: `formants` (t, 8) Hz, `voicing`, `breath`, `jaw`, `rounding`."""
-    targets = [PHONES[name.rstrip("1")] for name, _, _ in phones]
+    targets = [_phone(name) for name, _, _ in phones]
     starts, ends = np.array([span for _, *span in phones]).T
     which = np.clip(np.searchsorted(starts, steps, side="right") - 1, 0, None)
     speaking = (steps >= starts[0]) & (steps < ends[-1])
@@ -175,12 +175,14 @@ def _articulate(phones: list, steps: np.ndarray) -> dict[str, np.ndarray]:
     breath = stop & released & (voicing == 0) & speaking  # aspiration after a voiceless stop
     voicing = np.where(stop, np.where(released, 0.6, 0.2) * voicing, voicing)
     formants = np.array([[*phone.formants, *HIGHER_FORMANTS] for phone in targets])[which]
-    mouth = {k: np.array([getattr(phone, k) for phone in targets])[which] * speaking for k in ("jaw", "rounding")}
+    mouth = np.array([(phone.jaw, phone.rounding) for phone in targets])[which] * speaking[:, None]
+    jaw, rounding = gaussian_filter1d(mouth, 0.022 / STEP, axis=0).T
     return {
         "formants": gaussian_filter1d(formants, 0.018 / STEP, axis=0, mode="nearest"),
         "voicing": gaussian_filter1d(voicing, 0.006 / STEP),
         "breath": gaussian_filter1d(0.6 * breath, 0.006 / STEP),
-        **{key: gaussian_filter1d(track, 0.022 / STEP) for key, track in mouth.items()},
+        "jaw": jaw,
+        "rounding": rounding,
     }
 
 
@@ -208,7 +210,8 @@ def _glottis(voice: Voice, prosody: Prosody, pitch, tracks, rng, *, sample_rate:
     amplitude = 1 + rng.normal(0, voice.shimmer + max(prosody.shimmer, 0), len(onsets))
     open_quotient = np.clip(0.6 - 0.15 * prosody.tilt, 0.35, 0.85)
     x = (phase - period) / open_quotient
-    pulses = np.where(x < 1, 2 * x - 3 * x**2, 0.0) * amplitude[period] * _at(tracks["voicing"], n, sample_rate)
+    pulses = np.where(x < 1, 2 * x - 3 * x**2, 0.0) * amplitude[period]
+    pulses *= _at(tracks["voicing"], n, sample_rate)
     decay = _one_pole(np.clip(12 - 12 * prosody.tilt, 0.5, 30), sample_rate)
     pulses = lfilter([1 - decay], [1, -decay], pulses)
     breath = voice.breathiness * np.clip(1 - prosody.tilt, 0.1, 2.5) * tracks["voicing"]
@@ -224,7 +227,7 @@ def _one_pole(decibels: float, sample_rate: int) -> float:
 
 
 def _cascade(source: np.ndarray, formants: np.ndarray, *, sample_rate: int) -> np.ndarray:
-    """Filter (n,) by the cascade of resonators at `formants` (t, 8) Hz, one set of them a step (Klatt 1980)."""
+    """Filter (n,) by a cascade of resonators at `formants` (t, 8) Hz, one set of them a step (Klatt 1980)."""
     frequency = np.minimum(formants, 0.49 * sample_rate)
     radius = np.exp(-np.pi * np.array(BANDWIDTHS) / sample_rate)
     b = 2 * radius * np.cos(2 * np.pi * frequency / sample_rate)
@@ -244,16 +247,20 @@ def _hiss(phones: list, n: int, rng: np.random.Generator, *, sample_rate: int) -
     """Return the noise (n,) of fricatives (over the phone) and stops (10 ms at the release)."""
     hiss = np.zeros(n)
     for name, start, end in phones:
-        phone = PHONES[name.rstrip("1")]
+        phone = _phone(name)
         if phone.stop:
             start = end - RELEASE * (end - start)
             end = start + BURST
         first, last = int(start * sample_rate), int(end * sample_rate)
         noise = phone.noise * rng.standard_normal(last - first) * np.hanning(last - first) ** 0.5
         radius = np.exp(-np.pi * phone.band[1] / sample_rate)
-        cosine = np.cos(2 * np.pi * phone.band[0] / sample_rate)
-        hiss[first:last] += lfilter([(1 - radius) / 2, 0, (radius - 1) / 2], [1, -2 * radius * cosine, radius**2], noise)
+        poles = [1, -2 * radius * np.cos(2 * np.pi * phone.band[0] / sample_rate), radius**2]
+        hiss[first:last] += lfilter([(1 - radius) / 2, 0, (radius - 1) / 2], poles, noise)
     return hiss
+
+
+def _phone(name: str) -> Phone:
+    return PHONES[name.rstrip("1")]
 
 
 def _at(track: np.ndarray, n: int, sample_rate: int) -> np.ndarray:

@@ -71,7 +71,7 @@ def insert(text: str, path: Path, name: str) -> None:
     _, closed, after = rest.partition(end)
     if not (found and closed):
         raise WorkbenchError(f"{path}: expected the lines {begin.strip()!r} and {end!r}, around the table's place")
-    path.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+    path.write_text(f"{before}{begin}\n{text.strip()}\n\n{end}{after}")
 
 
 def _score(mine: pd.DataFrame, metric: str) -> str:
