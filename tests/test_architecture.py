@@ -100,7 +100,13 @@ def test_notebooks_have_the_anatomy_and_carry_no_output(path):
     assert not any(isinstance(node, ast.ClassDef) for node in nodes)
     assert sum(isinstance(node, ast.FunctionDef) for node in nodes) <= 1
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    for part in (f"# {path.stem[:2]} · ", "**Question.**", "Result", "What it shows, and what would falsify it", "## References"):
+    for part in (
+        f"# {path.stem[:2]} · ",
+        "**Question.**",
+        "Result",
+        "What it shows, and what would falsify it",
+        "## References",
+    ):
         assert part.lower() in text.lower(), part
 
 
@@ -110,7 +116,10 @@ def test_the_planned_notebooks_are_there():
 
 def test_conda_and_pip_describe_the_same_environment():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)}
+    wanted = {
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    }
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     given = next(part["pip"] for part in environment if isinstance(part, dict))
     assert {line for line in given if not line.startswith("-")} == wanted
@@ -119,7 +128,10 @@ def test_conda_and_pip_describe_the_same_environment():
 
 def test_constraints_pin_every_dependency():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    lines = [
+        *project["dependencies"],
+        *(line for extra in project["optional-dependencies"].values() for line in extra),
+    ]
     names = {re.split(r"[<>=\[]", line)[0].lower().replace("_", "-") for line in lines}
     pins = (ROOT / "constraints.txt").read_text().split()
     pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in pins}

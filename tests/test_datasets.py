@@ -37,7 +37,8 @@ def ravdess(tmp_path):
 def test_every_factor_of_the_name():
     factors = parse_name("some/where/02-02-04-02-01-02-16.mp4")
     assert factors == {
-        "clip": "02-02-04-02-01-02-16", "emotion": "sad", "intensity": "strong", "speaker": "ravdess-16", "sex": "female",
+        "clip": "02-02-04-02-01-02-16", "emotion": "sad", "intensity": "strong", "speaker": "ravdess-16",
+        "sex": "female",
         "text": "Kids are talking by the door", "take": "ravdess-02-04-02-01-02-16", "kind": "video-only",
         "channel": "song", "repetition": 2,
     }  # fmt: skip
@@ -46,7 +47,13 @@ def test_every_factor_of_the_name():
 
 @pytest.mark.parametrize(
     "name",
-    ["04-01-01-01-01-01-01", "03-01-09-01-01-01-01", "03-01-01-02-01-01-01", "03-01-01-01-01-01", "03-01-02-01-01-01-00"],
+    [
+        "04-01-01-01-01-01-01",
+        "03-01-09-01-01-01-01",
+        "03-01-01-02-01-01-01",
+        "03-01-01-01-01-01",
+        "03-01-02-01-01-01-00",
+    ],
 )
 def test_names_outside_the_scheme(name):
     assert parse_name(f"{name}.wav") is None

@@ -87,16 +87,12 @@ def test_interval_is_that_of_a_naive_loop_over_speakers(metric):
         ),
     }[metric]
     for weights in np.random.default_rng(7).multinomial(5, [0.2] * 5, size=200):
-        drawn = pd.concat(
-            [rows for rows, times in zip(of_speaker, weights, strict=True) for _ in range(times)]
-        )
+        drawn = pd.concat([rows for rows, times in zip(of_speaker, weights, strict=True) for _ in range(times)])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # an emotion predicted but absent from the draw
             naive.append(function(drawn["emotion"], drawn["predicted"]))
     expected = np.quantile(naive, [0.05, 0.95])
-    assert evaluation.interval(table, metric, n_resamples=200, level=0.9, seed=7) == pytest.approx(
-        tuple(expected)
-    )
+    assert evaluation.interval(table, metric, n_resamples=200, level=0.9, seed=7) == pytest.approx(tuple(expected))
 
 
 def test_interval_covers_the_true_accuracy_as_often_as_it_says():
@@ -105,9 +101,7 @@ def test_interval_covers_the_true_accuracy_as_often_as_it_says():
     for _ in range(60):
         table = predictions_table(20, 10)
         right = rng.random(200) < np.repeat(rng.beta(6, 4, 20), 10)  # speakers differ; 0.6 on average
-        table["predicted"] = np.where(
-            right, table["emotion"], np.where(table["emotion"] == "sad", "calm", "sad")
-        )
+        table["predicted"] = np.where(right, table["emotion"], np.where(table["emotion"] == "sad", "calm", "sad"))
         low, high = evaluation.interval(table, n_resamples=400)
         hits += low <= 0.6 <= high
     assert 49 <= hits <= 60
@@ -152,9 +146,7 @@ def test_mixed_systems_and_doubled_clips_are_refused():
     table = predictions_table()
     with pytest.raises(WorkbenchError, match=r"found 2: .*'model': \['cnn', 'lstm'\]"):
         evaluation.accuracy(pd.concat([table, table.assign(model="lstm")]))
-    with pytest.raises(
-        WorkbenchError, match=r"'clip-0000' was tested 2 times under seed 0, in runs \['old', 'r0'\]"
-    ):
+    with pytest.raises(WorkbenchError, match=r"'clip-0000' was tested 2 times under seed 0, in runs \['old', 'r0'\]"):
         evaluation.score(pd.concat([table, table.assign(run="old")]))
 
 
@@ -252,9 +244,7 @@ def test_real_out_of_fold_predictions_score_what_is_known_of_them(system, known)
 def real_predictions(system: str) -> pd.DataFrame:
     """Return the published out-of-fold probabilities of one column group as a predictions table."""
     oof = pd.read_csv(OOF)
-    probabilities = oof[[f"{system}_p{number}" for number in range(8)]].set_axis(
-        probability_columns(EMOTIONS), axis=1
-    )
+    probabilities = oof[[f"{system}_p{number}" for number in range(8)]].set_axis(probability_columns(EMOTIONS), axis=1)
     return probabilities.assign(
         run="oof", study="published", variant=system, corpus="ravdess", protocol="speaker-disjoint", seed=0,
         model=system, modality="audiovisual", fusion="", usage="test", fold="fold" + oof["fold"].astype(str),

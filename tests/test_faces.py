@@ -168,9 +168,7 @@ def test_landmarks_sit_on_the_face_and_follow_the_mouth():
         points = faces.landmarks(frame, box)
         assert points.shape == (68, 2)
         assert points.dtype == np.float32
-        brows, eyes, nose, mouth = (
-            points[a:b].mean(axis=0) for a, b in ((17, 27), (36, 48), (27, 36), (48, 68))
-        )
+        brows, eyes, nose, mouth = (points[a:b].mean(axis=0) for a, b in ((17, 27), (36, 48), (27, 36), (48, 68)))
         assert brows[1] < eyes[1] < nose[1] < mouth[1] < points[8, 1]
         openings.append(faces.mouth_opening(points))
     assert 0 <= openings[0] < openings[1] < openings[2] < 1

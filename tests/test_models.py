@@ -91,7 +91,10 @@ def test_lrcn_counts_as_in_the_source():
 def test_cnn1d_layers_as_in_the_source():
     layers = make({"audio": {"name": "cnn1d"}}).encoders["audio"].layers
     convolutions = [module for module in layers if isinstance(module, torch.nn.Conv1d)]
-    assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in convolutions] == [(40, 128, 12), (128, 256, 12)]
+    assert [(c.in_channels, c.out_channels, c.kernel_size[0]) for c in convolutions] == [
+        (40, 128, 12),
+        (128, 256, 12),
+    ]
     assert [module.p for module in layers if isinstance(module, torch.nn.Dropout)] == [0.1, 0.3]
 
 

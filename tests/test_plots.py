@@ -16,10 +16,7 @@ from workbench import plots
 from workbench.emotions import COLOURS, EMOTIONS
 from workbench.errors import WorkbenchError
 
-NOTE = (
-    "Demo corpus (synthetic): the numbers show that the workbench works, not how well people are understood. "
-    * 2
-)
+NOTE = "Demo corpus (synthetic): the numbers show that the workbench works, not how well people are understood. " * 2
 
 
 def summary_table(protocols=("speaker-disjoint", "random")):
@@ -46,9 +43,7 @@ def summary_table(protocols=("speaker-disjoint", "random")):
 
 def confusion_table(k=8, *, counts=False):
     table = np.random.default_rng(0).integers(0, 9, (k, k)) + 60 * np.eye(k, dtype=int)
-    table = pd.DataFrame(
-        table, pd.Index(EMOTIONS[:k], name="emotion"), pd.Index(EMOTIONS[:k], name="predicted")
-    )
+    table = pd.DataFrame(table, pd.Index(EMOTIONS[:k], name="emotion"), pd.Index(EMOTIONS[:k], name="predicted"))
     return table if counts else table.div(table.sum(axis=1), axis=0)
 
 
@@ -76,9 +71,7 @@ def plane_table(n_speakers=16):
     rng = np.random.default_rng(0)
     speaker = [f"ravdess-{number % n_speakers + 1:02d}" for number in range(300)]
     xy = rng.normal(size=(300, 2))
-    return pd.DataFrame(
-        {"x": xy[:, 0], "y": xy[:, 1], "emotion": rng.choice(EMOTIONS, 300), "speaker": speaker}
-    )
+    return pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "emotion": rng.choice(EMOTIONS, 300), "speaker": speaker})
 
 
 def clip_table(n_speakers=16):
@@ -106,9 +99,7 @@ NUMBERS = pd.DataFrame(
     },
     index=pd.Index(["emotion", "speaker"], name="label"),
 )
-LONG = summary_table().assign(
-    system=lambda table: "a system of a name that no axis has room for, " + table["model"]
-)
+LONG = summary_table().assign(system=lambda table: "a system of a name that no axis has room for, " + table["model"])
 FIGURES = {
     "bars": lambda **text: plots.bars(summary_table(), **text),
     "bars_uar": lambda **text: plots.bars(summary_table(["speaker-disjoint"]), metric="uar", **text),
@@ -125,21 +116,14 @@ FIGURES = {
     "counts_many": lambda **text: plots.counts(clip_table(91), **text),
     "counts_sex": lambda **text: plots.counts(clip_table(), by="sex", **text),
     "waveform_and_mel": lambda **text: plots.waveform_and_mel(waveform(), **text),
-    "face_strip": lambda **text: plots.face_strip(
-        np.zeros((15, 64, 64, 3), np.uint8), times=np.arange(15) / 5, **text
-    ),
+    "face_strip": lambda **text: plots.face_strip(np.zeros((15, 64, 64, 3), np.uint8), times=np.arange(15) / 5, **text),
 }
 
 
 def texts(figure):
     """Return the visible texts of a figure with their boxes in pixels."""
     shown = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
-    ticks = [
-        t
-        for axes in figure.axes
-        for axis in (axes.xaxis, axes.yaxis)
-        for t in axis.get_ticklabels(which="both")
-    ]
+    ticks = [t for axes in figure.axes for axis in (axes.xaxis, axes.yaxis) for t in axis.get_ticklabels(which="both")]
     drawn = [
         t for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)
         for tick in axis._update_ticks() for t in (tick.label1, tick.label2)
@@ -149,9 +133,7 @@ def texts(figure):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize(
-    "words", [{}, {"title": "Late fusion, unseen speakers", "note": NOTE}], ids=["bare", "said"]
-)
+@pytest.mark.parametrize("words", [{}, {"title": "Late fusion, unseen speakers", "note": NOTE}], ids=["bare", "said"])
 def test_no_text_is_cut_off_or_written_over(name, words):
     figure = FIGURES[name](**words)
     assert figure.get_figwidth() == pytest.approx(6.3)
@@ -241,9 +223,7 @@ def test_bad_requests_get_one_clear_error(call, message):
 
 def test_confusion_prints_shares_or_counts():
     shares, counts = confusion_table(3), confusion_table(3, counts=True)
-    printed = [
-        [text.get_text() for text in plots.confusion_matrix(t).axes[0].texts] for t in (shares, counts)
-    ]
+    printed = [[text.get_text() for text in plots.confusion_matrix(t).axes[0].texts] for t in (shares, counts)]
     assert printed[0] == [f"{100 * share:.0f}" for share in shares.to_numpy().ravel()]
     assert printed[1] == [str(n) for n in counts.to_numpy().ravel()]
 
@@ -255,9 +235,7 @@ def test_confusion_leaves_rows_without_clips_empty():
 
 
 def test_emotions_keep_their_colours():
-    lines = {
-        line.get_label().split(" ")[0]: line for line in plots.roc_curves(roc_table()).axes[0].get_lines()
-    }
+    lines = {line.get_label().split(" ")[0]: line for line in plots.roc_curves(roc_table()).axes[0].get_lines()}
     assert {name: to_hex(lines[name].get_color()) for name in EMOTIONS} == COLOURS
     points = {group.get_label(): group for group in plots.scatter(plane_table()).axes[0].collections}
     assert {name: to_hex(points[name].get_facecolor()[0][:3]) for name in EMOTIONS} == COLOURS
@@ -287,9 +265,7 @@ def test_counts_add_up():
 def test_mel_puts_a_tone_at_its_frequency():
     lower = plots.waveform_and_mel(waveform(), title="tone").axes[1]
     loudest = lower.images[0].get_array().mean(axis=1).argmax()
-    marks = {
-        label.get_text(): y for label, y in zip(lower.get_yticklabels(), lower.get_yticks(), strict=True)
-    }
+    marks = {label.get_text(): y for label, y in zip(lower.get_yticklabels(), lower.get_yticks(), strict=True)}
     assert marks["250"] - 4 < loudest < marks["250"]  # 220 Hz
     assert lower.get_xlim() == (0, 1.5)
 

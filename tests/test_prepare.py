@@ -1,6 +1,7 @@
 """Preparation: real clips and bad ones; nothing stops a batch, nothing done is lost, nothing is done twice."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def bad_files(tmp_path, tiny, voice):
 
     (root / "zero.mp4").touch()
     (root / "text.mp4").write_text("not a film")
-    (root / "cut.mp4").write_bytes(open(good, "rb").read()[:3000])
+    (root / "cut.mp4").write_bytes(Path(good).read_bytes()[:3000])
     write("no_sound", frames, None)
     write("no_picture", None, voice)
     write("no_face", plain, voice)

@@ -231,8 +231,7 @@ def test_pairs_of_the_real_ravdess():
 @pytest.mark.skipif(not SPLITS.is_dir(), reason="the published splits are not here")
 def test_the_published_cremad_split_is_caught():
     sides = [
-        pd.read_csv(SPLITS / "ogm_ge_cremad" / f"{side}.csv", names=["clip", "label"])
-        for side in ("train", "test")
+        pd.read_csv(SPLITS / "ogm_ge_cremad" / f"{side}.csv", names=["clip", "label"]) for side in ("train", "test")
     ]
     clips = pd.concat(sides, ignore_index=True)
     clips = clips.assign(take=clips["clip"], speaker="cremad-" + clips["clip"].str[:4])

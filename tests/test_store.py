@@ -14,7 +14,10 @@ def store(tmp_path):
     for shard in (("a", "b"), ("c",)):
         rows = [{"clip": clip, "source_bytes": 1, "source_time": 2} for clip in shard]
         arrays = [
-            {"frames": rng.integers(0, 255, (3, 4, 4, 3), np.uint8), "mfcc": rng.normal(size=(n, 5)).astype(np.float16)}
+            {
+                "frames": rng.integers(0, 255, (3, 4, 4, 3), np.uint8),
+                "mfcc": rng.normal(size=(n, 5)).astype(np.float16),
+            }
             for n in range(2, 2 + len(shard))
         ]
         store.write(rows, arrays)
@@ -56,7 +59,11 @@ def test_a_shard_that_was_broken_off_is_not_seen_and_is_swept_away(store):
 
 
 def test_two_writers_are_refused(store):
-    with store.writing(), pytest.raises(WorkbenchError, match="another process"), Store(store.folder).writing():
+    with (
+        store.writing(),
+        pytest.raises(WorkbenchError, match="another process"),
+        Store(store.folder).writing(),
+    ):
         pass
 
 

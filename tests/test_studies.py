@@ -12,7 +12,7 @@ from workbench import evaluation, figures, runs, studies
 from workbench.errors import WorkbenchError
 from workbench.fusion import stacking
 from workbench.predict import predict
-from workbench.studies import running, tables
+from workbench.studies import results, running, tables
 
 SMALL = {"n_folds": 2, "training": {"epochs": 1, "batch_size": 8}}
 VARIANTS = ["audio_cnn", "video_lrcn", "n0", "late_lr"]
@@ -113,11 +113,11 @@ def test_other_settings_make_other_runs(made, tiny):
 
 
 def test_results_are_found_without_the_corpus(made):
-    found = running.results("thread", corpus="demo", size="smoke")
+    found = results.results("thread", corpus="demo", size="smoke")
     assert {run.name for run in found} == {run.name for run in made}
-    assert {run.params["variant"] for run in running.results("thread", variant="n0")} == {"n0"}
+    assert {run.params["variant"] for run in results.results("thread", variant="n0")} == {"n0"}
     with pytest.raises(WorkbenchError, match="no results for"):
-        running.results("thread", corpus="ravdess")
+        results.results("thread", corpus="ravdess")
 
 
 def test_table_shows_published_beside_ours_and_says_what_was_not_run(made):
@@ -142,7 +142,13 @@ def test_table_goes_into_a_file_between_its_markers(tmp_path):
 
 def test_figures_are_drawn_from_saved_predictions_and_come_back_the_same(made, tmp_path):
     drawn = figures.draw("thread", size="smoke", folder=tmp_path)
-    names = {"thread_accuracy", "thread_protocol_gap", "thread_n0_confusion", "thread_late_lr_roc", "thread_n0_learning"}
+    names = {
+        "thread_accuracy",
+        "thread_protocol_gap",
+        "thread_n0_confusion",
+        "thread_late_lr_roc",
+        "thread_n0_learning",
+    }
     assert names <= set(drawn)
     files = {path.name: path.read_bytes() for paths in drawn.values() for path in paths}
     assert {path.split(".")[-1] for path in files} == {"pdf", "png", "csv"}

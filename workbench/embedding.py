@@ -66,9 +66,7 @@ def silhouette(embedding: np.ndarray, labels: Sequence[str]) -> float:
     return float(silhouette_score(embedding, labels))
 
 
-def describe(
-    embedding: np.ndarray, emotion: Sequence[str], speaker: Sequence[str], *, k: int = 10
-) -> pd.DataFrame:
+def describe(embedding: np.ndarray, emotion: Sequence[str], speaker: Sequence[str], *, k: int = 10) -> pd.DataFrame:
     """Return the numbers beside the picture: one row for `emotion`, one for `speaker`.
 
     Columns: `purity`, its `chance` (labels dealt at random among the points), `silhouette`, `n_labels`, `k`.
@@ -95,11 +93,7 @@ def _chance(labels: Sequence[str]) -> float:
 
 def _checked(embedding: np.ndarray, labels: Sequence[str] | None = None):
     embedding = np.asarray(embedding, dtype=np.float32)
-    if (
-        embedding.ndim != 2
-        or min(len(embedding) - 3, embedding.shape[1]) < 2
-        or not np.isfinite(embedding).all()
-    ):
+    if embedding.ndim != 2 or min(len(embedding) - 3, embedding.shape[1]) < 2 or not np.isfinite(embedding).all():
         raise WorkbenchError(
             f"expected an embedding (n, d) of finite values with n >= 5 and d >= 2, found {embedding.shape} "
             f"with {int((~np.isfinite(embedding)).sum())} values that are not finite"

@@ -159,9 +159,7 @@ def _area(face: dict[int, np.ndarray]) -> float:
 def _fill(face: dict[int, np.ndarray], looked: list[int], n_frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate a face's boxes over all frames, and say where they rest on detections."""
     at = sorted(face)
-    boxes = np.stack(
-        [np.interp(range(n_frames), at, [face[i][side] for i in at]) for side in range(4)], axis=1
-    )
+    boxes = np.stack([np.interp(range(n_frames), at, [face[i][side] for i in at]) for side in range(4)], axis=1)
     seen = np.interp(range(n_frames), looked, [i in face for i in looked])
     return boxes, seen == 1
 

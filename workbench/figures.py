@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from workbench import embedding, evaluation, paths, plots, runs, studies
 from workbench.datasets import CORPORA
-from workbench.studies import running
+from workbench.studies import results
 
 UNSEEN = "unseen speakers"
 
@@ -35,10 +35,12 @@ def draw(
     return {name: plots.save(figure, name, data, folder=folder or paths.figures()) for name, figure, data in steps}
 
 
-def each(study: str = "thread", *, corpus: str = "demo", size: str = "demo") -> Iterator[tuple[str, Figure, pd.DataFrame]]:
+def each(
+    study: str = "thread", *, corpus: str = "demo", size: str = "demo"
+) -> Iterator[tuple[str, Figure, pd.DataFrame]]:
     """Yield each figure of a study: its name, the figure, and the data it shows."""
     titles = {name: settings.get("title", name) for name, settings in studies.load(study).variants.items()}
-    made = running.results(study, corpus=corpus, size=size)
+    made = results.results(study, corpus=corpus, size=size)
     predictions = runs.predictions(made)
     card = CORPORA[corpus].card
     note = f"{card.title}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."

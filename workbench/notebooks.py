@@ -65,7 +65,12 @@ def run(
         if not unchanged:
             _execute(path, out, values, key)
         state = "unchanged" if unchanged else "run"
-        yield {"notebook": path.stem, "state": state, "seconds": time.perf_counter() - began, "path": str(out)}
+        yield {
+            "notebook": path.stem,
+            "state": state,
+            "seconds": time.perf_counter() - began,
+            "path": str(out),
+        }
 
 
 def parameters(profile: str) -> dict:

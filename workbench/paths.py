@@ -57,7 +57,5 @@ def existing(root: str | Path, what: str) -> Path:
     root = Path(root).expanduser()
     if not root.is_dir():
         found = "a file" if root.exists() else "nothing"
-        raise WorkbenchError(
-            f"{what}: expected a folder at {root}, found {found} (current folder: {Path.cwd()})"
-        )
+        raise WorkbenchError(f"{what}: expected a folder at {root}, found {found} (current folder: {Path.cwd()})")
     return root

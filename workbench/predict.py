@@ -78,16 +78,12 @@ def _one(file: str, run: runs.Run, recipe: Recipe, answer: Callable) -> dict:
         clip["path"] = file if probe.has_frames else ""
         _, arrays, rows = prepare_clip(clip, recipe)
         notes = [row["reason"] for row in rows]
-        notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (
-            not probe.has_frames
-        )
+        notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
     except MediaError as error:
         arrays, notes = {}, [str(error)]
     classes, found = run.params["classes"], answer(arrays)
     if found is None:
-        notes.append(
-            f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability"
-        )
+        notes.append(f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability")
     shares = np.full(len(classes), 1 / len(classes)) if found is None else found
     return {
         "path": file,

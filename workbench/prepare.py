@@ -76,9 +76,7 @@ def prepare_sound(path: str, recipe: Recipe) -> tuple[dict[str, np.ndarray], tup
     return {"waveform": pcm, "mfcc": mfcc.T.astype(np.float16)}, (start, end)
 
 
-def prepare_picture(
-    path: str, recipe: Recipe, span: tuple[float, float] | None
-) -> tuple[np.ndarray, faces.Track]:
+def prepare_picture(path: str, recipe: Recipe, span: tuple[float, float] | None) -> tuple[np.ndarray, faces.Track]:
     """Return a recording's face crops (n_frames, size, size, 3) uint8, evenly spaced over `span`, and the face track.
 
     Raises
@@ -131,9 +129,7 @@ def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray
             arrays["frames"], track = prepare_picture(clip["path"], recipe, span)
             row["faces"], row["faces_found"] = track.n_faces, float(np.mean(track.found))
             if track.n_faces > 1:
-                reason = (
-                    f"{clip['path']}: {track.n_faces} faces, the largest steady one was taken, expected one"
-                )
+                reason = f"{clip['path']}: {track.n_faces} faces, the largest steady one was taken, expected one"
                 notes.append({"left_out": "", "path": clip["path"], "reason": reason})
         except MediaError as error:
             notes.append({"left_out": "video", "path": clip["path"], "reason": str(error)})

@@ -96,27 +96,19 @@ def load(name: str | Path) -> Run:
     WorkbenchError
         If there is none; the finished runs' names (without folds) are listed.
     """
-    folder = next(
-        (path for path in (Path(name), paths.runs() / name) if (path / "params.yaml").exists()), None
-    )
+    folder = next((path for path in (Path(name), paths.runs() / name) if (path / "params.yaml").exists()), None)
     if folder is not None:
         run = _read(folder)
         if not run.done:
-            raise WorkbenchError(
-                f"run {name} is not finished: run its study again, and it goes on where it stopped"
-            )
+            raise WorkbenchError(f"run {name} is not finished: run its study again, and it goes on where it stopped")
         return run
     wanted = tuple(part for part in Path(name).parts if part not in (".", "/"))
     finished = find()
     matches = [run for run in finished if run.folder.parts[-3:][: len(wanted)] == wanted]
     matches.sort(key=lambda run: (run.params["protocol"] == "random", -(run.folder / "done").stat().st_mtime))
     if not matches:
-        known = sorted({"/".join(run.folder.parts[-3:-1]) for run in finished}) or [
-            "none yet: run a study first"
-        ]
-        raise WorkbenchError(
-            f"no finished run {str(name)!r} under {paths.runs()}: choose from {', '.join(known)}"
-        )
+        known = sorted({"/".join(run.folder.parts[-3:-1]) for run in finished}) or ["none yet: run a study first"]
+        raise WorkbenchError(f"no finished run {str(name)!r} under {paths.runs()}: choose from {', '.join(known)}")
     return matches[0]
 
 
@@ -136,9 +128,7 @@ def predictions(runs: list[Run]) -> pd.DataFrame:
         If there is no run.
     """
     if not runs:
-        raise WorkbenchError(
-            f"no finished run under {paths.runs()}: run a study first (python -m workbench study run)"
-        )
+        raise WorkbenchError(f"no finished run under {paths.runs()}: run a study first (python -m workbench study run)")
     return pd.concat([run.predictions() for run in runs], ignore_index=True)
 
 

@@ -228,9 +228,7 @@ def _speakers(clips: pd.DataFrame, at_least: int = 1) -> pd.Series:
     speakers = clips["speaker"]
     unknown = int((speakers.isna() | (speakers == "")).sum())
     if unknown:
-        raise WorkbenchError(
-            f"{unknown} of {len(clips)} clips name no speaker: only protocol 'random' serves"
-        )
+        raise WorkbenchError(f"{unknown} of {len(clips)} clips name no speaker: only protocol 'random' serves")
     if speakers.nunique() < at_least:
         raise WorkbenchError(
             f"a fold would be empty: expected at least {at_least} speakers, found {speakers.nunique()}"

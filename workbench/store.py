@@ -45,9 +45,7 @@ class Store:
         self.index = index.drop_duplicates("clip", keep="last").set_index("clip")
         quarantine = self.folder / "quarantine.csv"
         self.quarantine = (
-            pd.read_csv(quarantine, keep_default_na=False)
-            if quarantine.exists()
-            else pd.DataFrame(columns=QUARANTINE)
+            pd.read_csv(quarantine, keep_default_na=False) if quarantine.exists() else pd.DataFrame(columns=QUARANTINE)
         )
 
     def _indices(self) -> list[Path]:
@@ -60,9 +58,7 @@ class Store:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise WorkbenchError(
-                    f"another process is preparing into {self.folder}: wait for it to end"
-                ) from None
+                raise WorkbenchError(f"another process is preparing into {self.folder}: wait for it to end") from None
             for left_over in self.folder.glob("shard-*.part"):
                 shutil.rmtree(left_over)
             yield
@@ -136,9 +132,7 @@ class Store:
 
     def _map(self, shard: str, name: str) -> np.ndarray:
         if (shard, name) not in self._maps:
-            self._maps[shard, name] = np.load(
-                self.folder / shard / f"{name}.npy", mmap_mode="r", allow_pickle=False
-            )
+            self._maps[shard, name] = np.load(self.folder / shard / f"{name}.npy", mmap_mode="r", allow_pickle=False)
         return self._maps[shard, name]
 
     @property

@@ -52,9 +52,7 @@ class Settings:
         choose("precision", self.precision, ("no", "bf16", "fp16"))
         for name in ("epochs", "batch_size", "patience", "learning_rate"):
             if not getattr(self, name) > 0:
-                raise WorkbenchError(
-                    f"training setting {name} is {getattr(self, name)}, expected more than 0"
-                )
+                raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
 
 
 class Clips:
@@ -84,9 +82,7 @@ class Shuffled(Sampler):
         yield from np.random.default_rng([self.seed, self.epoch]).permutation(self.positions).tolist()
 
 
-def loader(
-    clips: Clips, order: Sequence[int] | Sampler, batch_size: int, *, drop_single: bool = False
-) -> DataLoader:
+def loader(clips: Clips, order: Sequence[int] | Sampler, batch_size: int, *, drop_single: bool = False) -> DataLoader:
     """Return a loader of batches over the positions in `order`.
 
     `drop_single` drops a last batch of one clip: in training, batch norm needs two.
@@ -155,16 +151,12 @@ def fit(
     bare = accelerator.unwrap_model(model)
     while not _finished(history, settings):
         began, order.epoch = time.perf_counter(), len(history)
-        torch.manual_seed(
-            seed * 100_003 + order.epoch
-        )  # dropout depends on seed and epoch alone, as the order does
+        torch.manual_seed(seed * 100_003 + order.epoch)  # dropout depends on seed and epoch alone, as the order does
         row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings)
         row |= _validate(bare, clips, validation, settings)
         row |= {"learning_rate": optimiser.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
         if not np.isfinite(row["train_loss"]):
-            raise WorkbenchError(
-                f"epoch {row['epoch']}: the loss is {row['train_loss']}; try a lower learning rate"
-            )
+            raise WorkbenchError(f"epoch {row['epoch']}: the loss is {row['train_loss']}; try a lower learning rate")
         if row["validation_loss"] <= min((old["validation_loss"] for old in history), default=np.inf):
             best = {name: x.detach().cpu().clone() for name, x in bare.state_dict().items()}
         history.append(row)
@@ -188,9 +180,7 @@ def fit(
 
 def _finished(history: list[dict], settings: Settings) -> bool:
     losses = [row["validation_loss"] for row in history]
-    return len(losses) >= settings.epochs or (
-        bool(losses) and len(losses) - 1 - np.argmin(losses) >= settings.patience
-    )
+    return len(losses) >= settings.epochs or (bool(losses) and len(losses) - 1 - np.argmin(losses) >= settings.patience)
 
 
 def _epoch(model, batches, optimiser, accelerator, settings: Settings) -> dict:

@@ -91,7 +91,11 @@ class Corpus:
         """Return how many clips have sound, picture, or both: `audio-only`, `video-only`, `audio-video`."""
         table = self.clips()
         picture, sound = table["path"] != "", table["audio_path"] != ""
-        counts = {"audio-only": ~picture & sound, "video-only": picture & ~sound, "audio-video": picture & sound}
+        counts = {
+            "audio-only": ~picture & sound,
+            "video-only": picture & ~sound,
+            "audio-video": picture & sound,
+        }
         return {kind: int(which.sum()) for kind, which in counts.items()}
 
     def check(self, progress: Callable = lambda items, **_: items) -> dict:

@@ -66,9 +66,7 @@ FACES = {  # action units 0..1 and pose in degrees, at normal intensity
     "surprised": {"AU1": 0.8, "AU2": 0.9, "AU5": 0.6, "AU26": 0.3, "head_pitch": 5},
 }
 VOICE_UNIT = np.array(astuple(Prosody(3.0, 0.4, 2.0, 0.12, 4.0, 0.5, 0.006, 0.04, 0.15)))
-VOICE_LIMITS = np.array(
-    [(-8, 0.2, -6, 0.65, -15, -1.3, -0.01, -0.05, 0), (14, 4, 8, 1.5, 14, 1.3, 0.04, 0.25, 1)]
-)
+VOICE_LIMITS = np.array([(-8, 0.2, -6, 0.65, -15, -1.3, -0.01, -0.05, 0), (14, 4, 8, 1.5, 14, 1.3, 0.04, 0.25, 1)])
 PROSODIES = {  # pitch, its range and movement, tempo, energy, tilt, jitter, shimmer, tremor
     "neutral": Prosody(),
     "calm": Prosody(-1.0, 0.7, -0.5, 0.87, -3.0, -0.4, -0.001, -0.01),
@@ -138,9 +136,7 @@ def act(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Sp
     _, said = _cues(take, "voice", rng, seed=seed, difficulty=difficulty)
     rest, apex = _cues(take, "face", rng, seed=seed, difficulty=difficulty)
     voice = Voice.random(_stream(seed, "tract", take.speaker), take.sex)
-    speech = speak(
-        voice, take.statement, Prosody(*np.clip(said, *VOICE_LIMITS)), rng, sample_rate=SAMPLE_RATE
-    )
+    speech = speak(voice, take.statement, Prosody(*np.clip(said, *VOICE_LIMITS)), rng, sample_rate=SAMPLE_RATE)
     return speech, _move(rest, apex, speech, rng)
 
 
@@ -171,8 +167,8 @@ def _cues(take: Take, modality: str, rng, *, seed: int, difficulty: Difficulty):
 def _move(rest: np.ndarray, apex: np.ndarray, speech: Speech, rng: np.random.Generator) -> pd.DataFrame:
     """Return the truth.
 
-    The face leaves rest as the speech sets in, holds the apex, lets go, and is never quite still; lips and jaw
-    follow the phones, the head nods on accents, the eyes blink.
+    The face leaves rest as the speech sets in, holds the apex, lets go, and is never quite still; lips and
+    jaw follow the phones, the head nods on accents, the eyes blink.
     """
     times = np.arange(int(len(speech.waveform) / speech.sample_rate * FPS)) / FPS
     start, end = speech.phones[0][1], speech.phones[-1][2]

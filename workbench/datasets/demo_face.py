@@ -17,9 +17,17 @@ import numpy as np
 
 ACTION_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU15", "AU18", "AU20", "AU24",
                 "AU26", "AU43")  # fmt: skip
-SKINS = ((250, 218, 196), (240, 200, 172), (228, 184, 150), (208, 160, 122), (182, 132, 96), (150, 104, 74),
-         (120, 82, 58))  # fmt: skip
-HAIRS = ((32, 26, 24), (58, 38, 28), (92, 60, 38), (136, 92, 52), (196, 156, 96), (142, 66, 36), (150, 148, 146))
+SKINS = ((250, 218, 196), (240, 200, 172), (228, 184, 150), (208, 160, 122), (182, 132, 96), (156, 110, 80),
+         (130, 90, 64))  # fmt: skip
+HAIRS = (
+    (32, 26, 24),
+    (58, 38, 28),
+    (92, 60, 38),
+    (136, 92, 52),
+    (196, 156, 96),
+    (142, 66, 36),
+    (150, 148, 146),
+)
 IRISES = ((74, 48, 30), (104, 72, 40), (66, 110, 72), (70, 112, 150), (104, 122, 132))
 # Hair: the hairline in front (y), its slant, volume, how low it reaches beside the face and behind it (y), curls.
 STYLES = {
@@ -33,9 +41,16 @@ STYLES = {
     "tied": (-0.86, 0.00, 1.02, -0.05, 0.35, 0.000),
     "wavy": (-0.80, 0.16, 1.14, 0.00, 1.40, 0.022),
 }
-SEX_STYLES = {"male": ("cropped", "parted", "receding", "curly"), "female": ("bob", "long", "fringe", "tied", "wavy")}
+SEX_STYLES = {
+    "male": ("cropped", "parted", "receding", "curly"),
+    "female": ("bob", "long", "fringe", "tied", "wavy"),
+}
 SCALE, CENTRE, PIVOT = 0.3, np.array([0.5, 0.46]), np.array([0.0, 0.6, -0.25])
-STILL, SHIFT, CELLS = np.eye(3), 4, 64  # no turn; fractional bits of OpenCV's coordinates; shading cells a side
+STILL, SHIFT, CELLS = (
+    np.eye(3),
+    4,
+    64,
+)  # no turn; fractional bits of OpenCV's coordinates; shading cells a side
 SKULL, NOSE, EARS = slice(0, 7), slice(7, 12), slice(12, 14)  # which ellipsoids are which
 TURN = np.linspace(0, 2 * np.pi, 48, endpoint=False)
 GRID = np.stack(np.meshgrid(*(((np.arange(CELLS) + 0.5) / CELLS - c) / SCALE for c in CENTRE)))  # (2, cells, cells)
@@ -88,7 +103,7 @@ class Head:
             eye_spacing=near(1.0, 0.07), brow_thickness=near(1.25 if male else 0.85, 0.25),
             brow_height=near(-0.01 if male else 0.015, 0.02), nose_length=near(1.0, 0.13),
             nose_width=near(1.08 if male else 0.92, 0.18), mouth_width=near(1.0, 0.12),
-            lip_thickness=near(0.85 if male else 1.15, 0.2), lashes=near(0.8 if male else 1.6, 0.2),
+            lip_thickness=near(0.95 if male else 1.15, 0.15), lashes=near(0.8 if male else 1.6, 0.2),
             skin=SKINS[skin], hair=HAIRS[rng.integers(len(HAIRS) if skin < 4 else 4)],
             iris=IRISES[rng.integers(len(IRISES) if skin < 4 else 2)],
             shirt=tuple(int(v) for v in rng.integers(40, 200, 3)),
@@ -128,7 +143,9 @@ def _surface(blobs, rotation, xy):
     steep = spread @ offset
     inside = depth - (steep * offset).sum(1)
     root = np.sqrt(np.maximum(inside, 0.004))
-    height = root - (tilt[:, None] @ offset)[:, 0] + centre[:, 2:] + (4 if len(blobs) > 1 else 0) * np.minimum(inside, 0)
+    height = (
+        root - (tilt[:, None] @ offset)[:, 0] + centre[:, 2:] + (4 if len(blobs) > 1 else 0) * np.minimum(inside, 0)
+    )
     top = height.max(0)
     weight = np.exp(np.maximum(13 * (height - top), -20))
     total = weight.sum(0)
@@ -148,11 +165,11 @@ def _blobs(head: Head, au) -> np.ndarray:
     drop, up, nose = 0.26 * au["AU26"], 0.04 * max(au["AU6"], 0.7 * au["AU12"]), 0.30 * head.nose_length
     tip, wing = nose - 0.03 * au["AU9"], 0.115 * head.nose_width
     blobs = [
-        (0, -0.32, -0.22, 0.72, 0.86, 0.92),
+        (0, -0.32, -0.22, 0.72, 0.83, 0.92),
         (0, 0.12, -0.02, 0.67, 0.84, 0.70),
         (0, 0.48 + 0.5 * drop, -0.02, 0.53 * head.jaw, 0.52 + 0.4 * drop, 0.64),
         (0, 0.86 + drop, 0.32, 0.22 * head.chin, 0.18, 0.24),
-        (0, 0.60 + 0.3 * drop, 0.34, 0.34, 0.32, 0.34),
+        (0, 0.57 + 0.35 * drop, 0.33, 0.36, 0.34, 0.35),
         *((side * 0.29, 0.26 - up, 0.26 + up, 0.33, 0.34, 0.36) for side in (-1, 1)),
         (0, nose - 0.37, 0.57, 0.08, 0.16, 0.13),
         (0, nose - 0.20, 0.67, 0.09, 0.22, 0.15),
@@ -181,7 +198,7 @@ def _eyes(head: Head, au) -> dict[str, np.ndarray]:
         limits = [[np.interp(across, t * eye, lid) for lid in pair] for pair in lids]
         return _xy(x + across, np.clip(down, *limits))
 
-    rise = head.brow_height + 0.095 * au["AU1"] * (1 - s) + 0.085 * au["AU2"] * s - 0.08 * au["AU4"] * (1 - 0.6 * s)
+    rise = head.brow_height + 0.095 * au["AU1"] * (1 - s) + 0.10 * au["AU2"] * s - 0.08 * au["AU4"] * (1 - 0.6 * s)
     brow_x = side * (0.135 + 0.42 * s - 0.05 * au["AU4"] * (1 - s))
     brow_y = -0.18 - 0.05 * np.sin(np.pi * s**1.3) - rise + 0.02 * au["AU9"] + 0.02 * s
     thick = 0.030 * head.brow_thickness * np.sqrt(np.sin(np.pi * (0.10 + 0.86 * s)))
@@ -199,10 +216,10 @@ def _mouth(head: Head, au) -> dict[str, np.ndarray]:
     """Return the curves of mouth, nose and chin: corners move, the jaw opens the inner lips, teeth bare in a smile."""
     t, s, side = np.linspace(-1, 1, 17), np.linspace(0, 1, 9), np.array([[-1.0], [1.0]])
     arch, nose = (1 - np.abs(t) ** 2.4) ** 0.85, 0.30 * head.nose_length - 0.03 * au["AU9"]
-    stretch = 0.20 * au["AU12"] + 0.18 * au["AU20"] - 0.38 * au["AU18"] - 0.10 * au["AU26"]
+    stretch = 0.20 * au["AU12"] + 0.18 * au["AU20"] - 0.33 * au["AU18"] - 0.10 * au["AU26"]
     x = 0.255 * head.mouth_width * (1 + stretch) * t
-    gape, lift = 0.30 * au["AU26"] * (1 - 0.3 * au["AU24"]), 0.05 * au["AU10"] + 0.02 * au["AU9"]
-    middle = 0.61 + (0.085 * au["AU15"] - 0.10 * au["AU12"] + 0.35 * gape - 0.012) * np.abs(t) ** 2.2
+    gape, lift = 0.30 * au["AU26"] * (1 - 0.15 * au["AU24"]), 0.04 * au["AU10"] + 0.02 * au["AU9"]
+    middle = 0.61 + (0.10 * au["AU15"] - 0.10 * au["AU12"] + 0.35 * gape - 0.012) * np.abs(t) ** 2.2
     upper, lower = middle - (lift + 0.02 * gape) * arch, middle + gape * arch
     lips = head.lip_thickness * (1 - 0.6 * au["AU24"]) * (1 - 0.2 * au["AU12"] - 0.15 * au["AU20"] + 0.3 * au["AU18"])
     bow = (1 - 0.30 * np.exp(-((t / 0.13) ** 2))) * (1 - np.abs(t) ** 1.7)
@@ -289,11 +306,13 @@ def _lit(albedo, shade, blobs, rotation, head, *, colour, outlines, gain=1.0, gl
     mask = np.zeros((bottom - top, right - left), np.uint8)
     for outline in outlines:
         _fill(mask, outline - [left, top], 255)
+        if not keep:
+            _fill(albedo, outline, colour)
     alpha, box = mask * np.float32(1 / 255), np.s_[top:bottom, left:right]
     if keep:
         alpha *= np.clip(full(keep(np.vstack([grid.reshape(2, -1), height]).T)) + 0.5, 0, 1)
-    paint = np.full((*mask.shape, 3), colour, np.uint8)
-    albedo[box] = cv2.blendLinear(paint, albedo[box], alpha, 1 - alpha)
+        paint = np.full((*mask.shape, 3), colour, np.uint8)
+        albedo[box] = cv2.blendLinear(paint, albedo[box], alpha, 1 - alpha)
     shade[box] += (full(light) - shade[box]) * alpha
     return box, alpha
 
@@ -303,20 +322,18 @@ def _backdrop(head: Head, size: int):
     """Return what stays behind a head: albedo (size, size, 3) uint8 and shade (size, size) float32."""
     albedo = np.full((size, size, 3), head.background, np.uint8)
     shade = np.repeat(np.linspace(1.08, 0.85, size, dtype=np.float32)[:, None], size, 1)
-    chest = np.array([[0, 2.3, -0.45, 1.5, 0.92, 0.6]])
+    chest = np.array([[0, 2.22, -0.45, 1.5, 0.92, 0.6]])
     _lit(albedo, shade, chest, STILL, head, colour=head.shirt, outlines=_outlines(chest, STILL, size))
     return albedo, shade
 
 
 @lru_cache(maxsize=64)
 def _cap(head: Head) -> np.ndarray:
-    """Return the ellipsoids (n, 6) of the hair: the cap, what hangs behind the head, and locks beside a long-haired face."""
+    """Return the ellipsoids (2, 6) of the hair: the cap over the skull, and what hangs behind the head."""
     _, _, volume, _, behind, _ = STYLES[head.style]
-    crown, wide = -0.34 - 0.94 * volume, 0.76 * volume + 0.06 * (behind > 0.5)
-    cap = [(0, -0.34, -0.24, 0.76 * volume, 0.94 * volume, 1.0 * volume),
+    crown, wide = -0.34 - 0.91 * volume, 0.76 * volume + 0.10 * (behind > 0.5)
+    cap = [(0, -0.34, -0.24, 0.76 * volume, 0.91 * volume, 1.0 * volume),
            (0, (crown + behind) / 2, -0.36, wide, (behind - crown) / 2, 0.62)]  # fmt: skip
-    if behind > 0.5:
-        cap += [(x, 0.4 * behind - 0.2, -0.12, 0.13, 0.45 * behind + 0.1, 0.30) for x in (-0.69, 0.69)]
     return np.array(cap) * np.tile([head.width, head.height, 1.0], 2)
 
 
@@ -327,12 +344,16 @@ def _curled(outline, curl):
 
 def _hairline(head: Head, rotation, unit):
     """Return the function that says how far, in pixels, a point of the turned cap (k, 3) lies above the hairline."""
-    front, slant, _, side, behind, _ = STYLES[head.style]
-    line = [max(behind, 0.3), side, side, -0.42, front + 0.1, front]
+    front, slant, _, side, _, _ = STYLES[head.style]
+    line = [0.3, side, side, -0.42, front + 0.1, front]
 
     def above(points):
         x, y, z = _turn(points, rotation.T).T
-        return unit * (np.interp(z, [-0.5, -0.3, 0.05, 0.2, 0.4, 0.6], line) * head.height + slant * x - y)
+        return unit * (
+            np.interp(z, [-0.5, -0.3, 0.05, 0.2, 0.4, 0.6], line) * head.height
+            + slant * x * np.clip(4 * z - 0.8, 0, 1)
+            - y
+        )
 
     return above
 
@@ -358,13 +379,13 @@ def _paint(albedo, shadow, at, head, au, eyes, *, unit):
     _fill(albedo, between("brow_upper", "brow_lower"), hair)
     _fill(albedo, at["nostril"], _times(skin, 0.36, 0.24, 0.22))
     _line(shadow, at["fold"], 8 + 90 * max(au["AU12"], au["AU9"], au["AU10"]), px(0.05))
-    lip = _times(skin, 0.75, 0.45, 0.45)
+    lip = _times([c + 20 for c in skin], 0.75, 0.45, 0.45)
     _fill(albedo, between("lip_upper", "lip_lower"), lip)
     _fill(albedo, between("lip_upper", "mouth_upper"), _times(lip, 0.86))
     if np.linalg.norm(at["mouth_lower"][8] - at["mouth_upper"][8]) > 0.02 * unit:
-        _fill(albedo, between("mouth_upper", "mouth_lower"), (20, 6, 8))
-        _fill(albedo, between("tongue", "mouth_lower", slice(4, -4)), (46, 14, 18))
-        _fill(albedo, between("mouth_upper", "teeth", slice(4, -4)), (130, 124, 116))
+        _fill(albedo, between("mouth_upper", "mouth_lower"), (12, 4, 5))
+        _fill(albedo, between("tongue", "mouth_lower", slice(4, -4)), (54, 18, 22))
+        _fill(albedo, between("mouth_upper", "teeth", slice(4, -4)), (150, 144, 136))
     _line(albedo, at["mouth_upper"], _times(lip, 0.4), 1)
     _line(shadow, at["lip_lower"][4:-4] + [0, 0.05 * unit], 70, px(0.06))
 
@@ -395,16 +416,15 @@ def render(head: Head, action_units: Mapping[str, float], pose=(0.0, 0.0, 0.0), 
         return _lit(albedo, shade, shapes, turn, head, colour=colour, outlines=outlines, **options)
 
     neck, caps = np.array([[0, 1.1, -0.35, 0.40 * head.jaw, 0.95, 0.36]]), _cap(head)
-    cap, hanging = (_curled(outline, STYLES[head.style][5]) for outline in _outlines(caps[:2], rotation, size))
-    layer(caps[1:2], head.hair, [hanging], gain=0.8)
+    cap, hanging = (_curled(outline, STYLES[head.style][5]) for outline in _outlines(caps, rotation, size))
+    layer(caps[1:], head.hair, [hanging], gain=0.8)
     layer(neck, _times(head.skin, 0.86, 0.8, 0.78), _outlines(neck, STILL, size), STILL)
     outlines = _outlines(blobs, rotation, size)
     hulls = [cv2.convexHull(outlines[part].reshape(-1, 2).astype(np.float32))[:, 0] for part in (SKULL, NOSE)]
-    box, alpha = layer(blobs, head.skin, hulls + list(outlines[EARS]))
+    box, alpha = layer(blobs, head.skin, hulls + list(outlines[EARS] if STYLES[head.style][4] < 0.5 else []))
     shadow = np.zeros((size, size), np.uint8)
     _paint(albedo, shadow, at, head, au, eyes, unit=unit)
     shade[box] *= 1 - cv2.stackBlur(shadow[box], (11, 11)) * np.float32(1 / 255) * alpha
-    if len(caps) > 2:
-        layer(caps[2:], head.hair, _outlines(caps[2:], rotation, size), gloss=0.2)
-    layer(caps[:1], head.hair, [cap], gloss=0.4, keep=_hairline(head, rotation, unit))
-    return cv2.multiply(albedo, cv2.merge([0.9 * shade + 0.1, shade, 1.05 * shade - 0.05]), dtype=cv2.CV_8U)
+    layer(caps[:1], head.hair, [cap], gloss=0.25, keep=_hairline(head, rotation, unit))
+    tones = [cv2.convertScaleAbs(shade, alpha=gain, beta=200 - gain) for gain in (180, 200, 210)]  # shade is warm
+    return cv2.multiply(albedo, cv2.merge(tones), scale=1 / 200)

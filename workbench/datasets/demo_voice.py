@@ -5,8 +5,8 @@ are noise added beside it. Where the numbers come from:
 
 * pulses: the polynomial flow of Rosenberg (1971) as in KLGLOTT88, with its low-pass for the tilt of the
   spectrum (Klatt and Klatt 1990);
-* formants: vowels, the mean of the men of Peterson and Barney (1952); consonants, Klatt (1980, table III), with
-  the velars moved to where back vowels need them; bandwidths, Klatt (1980), rounded;
+* formants: vowels, the mean of the men of Peterson and Barney (1952); consonants, Klatt (1980, table III), but
+  velars moved to where back vowels need them; bandwidths, Klatt (1980), rounded;
 * durations, declination, accents: of the usual order in read speech ('t Hart, Collier, Cohen 1990), assumed.
 """
 
@@ -20,8 +20,8 @@ from scipy.signal import lfilter, sosfilt
 
 HOP = 0.01  # s, between values of the returned tracks
 STEP = 0.005  # s, between values of the controls; the filters are constant within a step
-GAIN = 0.08  # linear, from the synthesiser's scale to full scale: neutral speech at about -28 dB RMS
-FLOOR = 2e-4  # linear, noise of the microphone
+GAIN = 0.035  # linear, from the synthesiser to full scale: neutral speech at about -35 dB RMS
+FLOOR = 1e-4  # linear, noise of the microphone
 HIGHER_FORMANTS = (3300.0, 3850.0, 4900.0, 5900.0, 6900.0)  # Hz, the same for every phone
 BANDWIDTHS = (70.0, 90.0, 150.0, 250.0, 250.0, 350.0, 450.0, 550.0)  # Hz
 DECLINATION, ACCENT = 3.0, 3.0  # semitones: fall over the sentence, rise on a stressed vowel
@@ -228,13 +228,13 @@ def _one_pole(decibels: float, sample_rate: int) -> float:
 
 def _cascade(source: np.ndarray, formants: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """Filter (n,) by a cascade of resonators at `formants` (t, 8) Hz, one set of them a step (Klatt 1980)."""
-    frequency = np.minimum(formants, 0.49 * sample_rate)
-    radius = np.exp(-np.pi * np.array(BANDWIDTHS) / sample_rate)
-    b = 2 * radius * np.cos(2 * np.pi * frequency / sample_rate)
+    heard = (formants < 0.45 * sample_rate).all(axis=0)  # short tracts have fewer formants below half the rate
+    radius = np.exp(-np.pi * np.array(BANDWIDTHS)[heard] / sample_rate)
+    b = 2 * radius * np.cos(2 * np.pi * formants[:, heard] / sample_rate)
     c = np.broadcast_to(-(radius**2), b.shape)
     zero, one = np.zeros_like(b), np.ones_like(b)
-    sections = np.ascontiguousarray(np.stack([1 - b - c, zero, zero, one, -b, -c], axis=-1))  # (t, 8, 6)
-    state, output, size = np.zeros((len(BANDWIDTHS), 2)), np.empty_like(source), round(STEP * sample_rate)
+    sections = np.ascontiguousarray(np.stack([1 - b - c, zero, zero, one, -b, -c], axis=-1))  # (t, k, 6)
+    state, output, size = np.zeros((b.shape[1], 2)), np.empty_like(source), round(STEP * sample_rate)
     turn = np.diff(b, axis=0, prepend=b[:1]) / c  # keeps the outputs' history when the formants move
     for i, filters in enumerate(sections):
         block = slice(i * size, (i + 1) * size)

@@ -48,7 +48,10 @@ class Cnn1d(Encoder):
         self.norm = nn.BatchNorm1d(n_mfcc)
         layers, channels = [], n_mfcc
         for width, rate in zip(filters, dropout, strict=True):
-            layers += [nn.ZeroPad1d(((kernel_size - 1) // 2, kernel_size // 2)), nn.Conv1d(channels, width, kernel_size)]
+            layers += [
+                nn.ZeroPad1d(((kernel_size - 1) // 2, kernel_size // 2)),
+                nn.Conv1d(channels, width, kernel_size),
+            ]
             layers += [nn.ReLU(), nn.BatchNorm1d(width), nn.MaxPool1d(5), nn.Dropout(rate)]
             channels = width
         self.layers = nn.Sequential(*layers)

@@ -133,16 +133,12 @@ def _looks(label: str, values: Sequence[str]) -> list[tuple[str, str]]:
 
 def _numbers(numbers: pd.DataFrame, label: str) -> str:
     row = numbers.loc[label]
-    alike = (
-        f"of {row['k']:.0f} nearest, {100 * row['purity']:.0f} % alike (chance {100 * row['chance']:.0f} %)"
-    )
+    alike = f"of {row['k']:.0f} nearest, {100 * row['purity']:.0f} % alike (chance {100 * row['chance']:.0f} %)"
     return f"\n{alike}\nsilhouette {row['silhouette']:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 @styled
-def waveform_and_mel(
-    waveform: np.ndarray, *, sample_rate: int = 16000, title: str = "", note: str = ""
-) -> Figure:
+def waveform_and_mel(waveform: np.ndarray, *, sample_rate: int = 16000, title: str = "", note: str = "") -> Figure:
     """Return the waveform (n,), in -1..1, over its mel spectrogram, on one time axis in seconds."""
     figure, (upper, lower) = sheet(3.4, nrows=2, sharex=True, height_ratios=(1, 1.6))
     seconds = np.arange(len(waveform)) / sample_rate

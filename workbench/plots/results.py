@@ -67,9 +67,7 @@ def bars(summary: pd.DataFrame, *, metric: str = "accuracy", title: str = "", no
 
 
 @styled
-def protocol_gap(
-    summary: pd.DataFrame, *, metric: str = "accuracy", title: str = "", note: str = ""
-) -> Figure:
+def protocol_gap(summary: pd.DataFrame, *, metric: str = "accuracy", title: str = "", note: str = "") -> Figure:
     """Return, system by system, how much a random split flatters: both scores, their intervals and the gap.
 
     Raises

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -12,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench import paths, runs, splits
+from workbench import runs, splits
 from workbench.datasets import Corpus, select
 from workbench.emotions import in_order, probability_columns
 from workbench.errors import WorkbenchError
@@ -20,7 +17,7 @@ from workbench.fusion import stacking
 from workbench.models import build, named
 from workbench.prepare import Recipe, digest, prepare, usable
 from workbench.store import Reader, Store
-from workbench.studies import Study, load
+from workbench.studies import Study, results
 from workbench.training import Clips, Settings, fit, predict
 
 
@@ -28,8 +25,9 @@ from workbench.training import Clips, Settings, fit, predict
 class Plan:
     """A study on a corpus at a size: what every one of its runs shares.
 
-    `profile` holds the values of the profile that `size` names. `takes` is the clip table with one row a performance: folds are made of takes, so that every variant, whatever
-    it hears or sees, is trained and tested on the same performances.
+    `profile` holds the values of the profile that `size` names. `takes` is the clip table with one row a performance:
+    folds are made of takes, so that every variant, whatever it hears or sees, is trained and tested on the same
+    performances.
     """
 
     study: Study
@@ -110,54 +108,8 @@ def run(
     ]
     steps = progress(items, total=len(items), description=f"study {study.name}") if progress else items
     made = [_execute(whole, data, item) for item in steps]
-    _record(whole, made)
+    results.record(study, corpus.card.name, profile, made)
     return made
-
-
-def _record(whole: Plan, made: list[runs.Run]) -> None:
-    """Note which runs are the study's results now, so that tables and figures need neither corpus nor settings."""
-    path = paths.runs() / whole.study.name / "results.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    for (variant, protocol), names in _by_system(made).items():
-        results[f"{whole.corpus.card.name}/{whole.size}/{variant}/{protocol}"] = names
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(results, indent=1, sort_keys=True))
-    os.replace(part, path)
-
-
-def _by_system(made: list[runs.Run]) -> dict[tuple[str, str], list[str]]:
-    systems = defaultdict(list)
-    for run in made:
-        systems[run.params["variant"], run.params["protocol"]].append(run.name)
-    return systems
-
-
-def results(study: str, *, corpus: str | None = None, size: str | None = None, variant: str | None = None) -> list:
-    """Return the finished runs that are a study's results, in the order of its variants.
-
-    Parameters
-    ----------
-    corpus, size, variant : str, optional
-        Only those on this corpus, at this size (profile), of this variant.
-
-    Raises
-    ------
-    WorkbenchError
-        If there is none; what there is, is listed.
-    """
-    path, order = paths.runs() / study / "results.json", list(load(study).variants)
-    kept = json.loads(path.read_text()) if path.exists() else {}
-    wanted = [corpus, size, variant]
-    found = [
-        (order.index(key.split("/")[2]), names)
-        for key, names in kept.items()
-        if all(want in (None, part) for want, part in zip(wanted, key.split("/"), strict=False))
-        and key.split("/")[2] in order
-    ]
-    if not found:
-        known = ", ".join(kept) or f"none yet (python -m workbench study run {study} makes them)"
-        raise WorkbenchError(f"study {study!r}: no results for {wanted} in {path}; there are: {known}")
-    return [runs.load(name) for _, names in sorted(found, key=lambda pair: pair[0]) for name in names]
 
 
 def _with_members(study: Study, variants: Sequence[str]) -> Iterator[str]:
@@ -282,9 +234,7 @@ def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
     emotion = [params["classes"].index(name) for name in data.table["emotion"]]
     clips = Clips(Reader(data.store, data.table["clip"].tolist(), model.inputs), emotion)
-    history = fit(
-        model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder
-    )
+    history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
     parts = []
     for usage in ("validation", "test"):
         probabilities, embedding = predict(model, clips, where[usage])

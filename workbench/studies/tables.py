@@ -10,7 +10,14 @@ from workbench import evaluation
 from workbench.errors import WorkbenchError
 from workbench.studies import Study
 
-COLUMNS = ["system", "published", "random split", "unseen speakers", "UAR, unseen", "flattery of the random split"]
+COLUMNS = [
+    "system",
+    "published",
+    "random split",
+    "unseen speakers",
+    "UAR, unseen",
+    "flattery of the random split",
+]
 
 
 def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,58 @@
+"""Every notebook runs through papermill at smoke size, and is not run again while nothing has changed."""
+
+import nbformat
+import pytest
+
+from workbench import notebooks, paths
+from workbench.errors import WorkbenchError
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory):
+    """All notebooks, executed in order in a data folder of the module's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_DATA", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("WORKBENCH_FIGURES", str(tmp_path_factory.mktemp("figures")))
+        yield {row["notebook"]: row for row in notebooks.run(notebooks.select(), profile="smoke")}
+
+
+def test_all_run_in_order_and_leave_their_copies(executed):
+    assert list(executed) == sorted(executed)
+    assert len(executed) == 9
+    for name, row in executed.items():
+        assert row["state"] == "run"
+        cells = nbformat.read(row["path"], as_version=4).cells
+        outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+        assert outputs, name
+        assert not [output for output in outputs if output.output_type == "error"], name
+
+
+def test_the_figures_are_there_in_three_forms(executed):
+    files = {path.name for path in paths.figures().iterdir()}
+    for name in (
+        "thread_accuracy",
+        "thread_protocol_gap",
+        "thread_late_lr_confusion",
+        "thread_n0_tsne",
+        "thread_n0_umap",
+    ):
+        assert {f"{name}.pdf", f"{name}.png", f"{name}.csv"} <= files
+
+
+def test_unchanged_notebooks_are_skipped_and_changed_values_run_again(executed, monkeypatch):
+    again = list(notebooks.run(notebooks.select(), profile="smoke"))
+    assert {row["state"] for row in again} == {"unchanged"}
+    monkeypatch.setattr(
+        notebooks, "parameters", lambda profile: {"corpus": "demo", "profile": "smoke", "study": "thread"}
+    )
+    (row,) = notebooks.run(notebooks.select(["90"]), profile="smoke")
+    assert row["state"] == "run"
+
+
+def test_a_failing_notebook_names_its_cell_and_keeps_what_it_did(executed, tmp_path):
+    notebook = nbformat.read(notebooks.select(["10"])[0], as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell("datasets.corpus('nobody')"))
+    path = tmp_path / "10_broken.ipynb"
+    nbformat.write(notebook, path)
+    with pytest.raises(WorkbenchError, match=r"10_broken, cell \d+: WorkbenchError: unknown corpus 'nobody'"):
+        list(notebooks.run([path], profile="smoke"))
