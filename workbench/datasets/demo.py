@@ -17,7 +17,9 @@ from workbench.datasets.base import Card, Corpus
 from workbench.datasets.demo_acting import DEMO, FPS, SAMPLE_RATE, VERSION, Difficulty, Take, perform
 from workbench.datasets.ravdess import parse_name
 from workbench.emotions import EMOTIONS, in_order
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, choose
+
+SIZES = {"demo": {}, "full": {}, "smoke": {"n_speakers": 4, "statements": (1,)}}
 
 
 class Demo(Corpus):
@@ -58,9 +60,19 @@ class Demo(Corpus):
         return pd.read_parquet(_files(self.root, clip)[1])
 
     @classmethod
-    def fetch(cls, root: str | Path | None = None, **options) -> Corpus:
-        """Make the corpus where it is not there yet and open it; for the options see `generate`."""
-        return generate(root or paths.raw(cls.card.name), **options)
+    def fetch(cls, root: str | Path | None = None, *, size: str = "demo", **options) -> Corpus:
+        """Make the corpus where it is not there yet, and open it.
+
+        Parameters
+        ----------
+        root : str or Path, optional
+            By default `data/raw/demo`, and `data/raw/demo-smoke` for the small one.
+        size : {'demo', 'full', 'smoke'}
+            All of it (360 clips), or 60 clips of four speakers for a quick try.
+        options : of `generate`
+        """
+        folder = cls.card.name if choose("size", size, SIZES) != "smoke" else f"{cls.card.name}-smoke"
+        return generate(root or paths.raw(folder), **SIZES[size], **options)
 
 
 def generate(

@@ -39,8 +39,8 @@ class Difficulty:
     random split.
     """
 
-    face: Spread = Spread(blend=0.7, manner=0.3, rest=0.06)
-    voice: Spread = Spread(blend=0.35, manner=0.45, rest=0.15)
+    face: Spread = Spread(blend=0.4, manner=0.2, rest=0.05)
+    voice: Spread = Spread(blend=0.35, manner=0.5, rest=0.15)
     take_noise: float = 0.15  # share of the manner by which takes of one speaker and emotion differ
     strong: float = 1.4  # factor at strong intensity on what sets an emotion apart from neutral
 

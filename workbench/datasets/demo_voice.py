@@ -20,8 +20,8 @@ from scipy.signal import lfilter, sosfilt
 
 HOP = 0.01  # s, between values of the returned tracks
 STEP = 0.005  # s, between values of the controls; the filters are constant within a step
-GAIN = 0.035  # linear, from the synthesiser to full scale: neutral speech at about -35 dB RMS
-FLOOR = 1e-4  # linear, noise of the microphone
+GAIN = 0.05  # linear, from the synthesiser to full scale: neutral speech at about -33 dB RMS
+FLOOR = 5e-5  # linear, noise of the microphone
 HIGHER_FORMANTS = (3300.0, 3850.0, 4900.0, 5900.0, 6900.0)  # Hz, the same for every phone
 BANDWIDTHS = (70.0, 90.0, 150.0, 250.0, 250.0, 350.0, 450.0, 550.0)  # Hz
 DECLINATION, ACCENT = 3.0, 3.0  # semitones: fall over the sentence, rise on a stressed vowel

@@ -17,7 +17,9 @@ class Lrcn(Encoder):
     ``kernel_size=3, batch_norm=False, dropout=(.25, .25, .25), hidden=32`` is the original (73,126 weights in Keras
     with six classes; PyTorch's LSTM has a second bias vector, 128 more).
 
-    Assumption: the source does not say where the batch norm stands; here it follows each pooling.
+    Assumptions: where the source says that frames are "normalised", each colour is given mean 0 and deviation 1 over
+    the clip, which takes out light and skin; batch norm follows each pooling, for the source does not say where it
+    stands.
 
     Parameters
     ----------
@@ -49,8 +51,17 @@ class Lrcn(Encoder):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, 64, 64, 3) uint8 RGB frames and (B, T) mask to (B, hidden): the output at the last real frame."""
         batch, time = mask.shape
-        x = x.flatten(0, 1).permute(0, 3, 1, 2)  # (B T, 3, 64, 64), channels-last in memory
-        x = self.layers(x.float() / 255).unflatten(0, (batch, time))  # (B, T, 64)
+        x = standardise(x, mask).flatten(0, 1).permute(0, 3, 1, 2)  # (B T, 3, 64, 64), channels-last in memory
+        x = self.layers(x).unflatten(0, (batch, time))  # (B, T, 64)
         x, _ = self.lstm(x)  # (B, T, hidden)
         last = mask.sum(dim=1).clamp(min=1) - 1
         return x[torch.arange(batch, device=x.device), last]
+
+
+def standardise(x: Tensor, mask: Tensor) -> Tensor:
+    """Give each colour of (B, T, H, W, 3) uint8 frames mean 0 and deviation 1 over the clip's real frames."""
+    x = x.float() / 255
+    share = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1))[:, :, None]  # (B, T, 1)
+    mean = (x.mean(dim=(2, 3)) * share).sum(dim=1)[:, None, None, None]  # (B, 1, 1, 1, 3)
+    variance = (((x - mean) ** 2).mean(dim=(2, 3)) * share).sum(dim=1)[:, None, None, None]
+    return (x - mean) / (variance.sqrt() + 1e-3)
