@@ -84,14 +84,14 @@ class Head:
         """Return a head drawn from `rng`; `sex`, 'male' or 'female', sets means and the choice of hair styles."""
         styles, woman = SEX_STYLES[choose("sex", sex, SEX_STYLES)], sex == "female"
         skin = rng.integers(len(SKINS))
-        light = np.append(rng.uniform((-0.6, -0.55), (0.6, -0.05)), 1.0)
+        light = np.append(rng.uniform((-0.5, -0.4), (0.5, 0.0)), 1.0)
         return cls(
             **{name: float(row[woman] + row[2] * rng.uniform(-1, 1)) for name, row in RANGES.items()},
             skin=SKINS[skin],
             hair=HAIRS[rng.integers(len(HAIRS) if skin < 4 else 3)],
             iris=IRISES[rng.integers(len(IRISES) if skin < 4 else 2)],
             shirt=tuple(rng.integers(40, 200, 3).tolist()),
-            background=tuple(rng.integers(90, 215, 3).tolist()),
+            background=tuple(rng.integers(110, 200, 3).tolist()),
             style=str(rng.choice(styles)),
             light=tuple((light / np.linalg.norm(light)).tolist()),
         )
@@ -138,7 +138,7 @@ def _blobs(head: Head, au) -> np.ndarray:
     tip, wing = nose - 0.03 * au[9], 0.115 * head.nose_width
     blobs = [
         (0, -0.32, -0.22, 0.72, 0.83, 0.92), (0, 0.12, -0.02, 0.67, 0.84, 0.70),
-        (0, 0.48 + 0.5 * drop, -0.02, 0.53 * head.jaw, 0.52 + 0.4 * drop, 0.64),
+        (0, 0.48 + 0.5 * drop, -0.02, 0.55 * head.jaw, 0.52 + 0.4 * drop, 0.64),
         (0, 0.86 + drop, 0.32, 0.22 * head.chin, 0.18, 0.24), (0, 0.57 + 0.35 * drop, 0.33, 0.36, 0.34, 0.35),
         (-0.29, 0.26 - up, 0.26 + up, 0.33, 0.34, 0.36), (0.29, 0.26 - up, 0.26 + up, 0.33, 0.34, 0.36),
         (0, nose - 0.37, 0.57, 0.08, 0.16, 0.13), (0, nose - 0.20, 0.67, 0.09, 0.22, 0.15),
@@ -165,10 +165,10 @@ def _eyes(head: Head, au) -> dict[str, np.ndarray]:
         across, down = radius * CIRCLE[:, ::2] + [[dx], [dy]]
         return _xy(x + across, np.clip(down, *([np.interp(across, T * eye, lid) for lid in pair] for pair in lids)))
 
-    rise = head.brow_height + 0.095 * au[1] * (1 - S) + 0.10 * au[2] * S - 0.08 * au[4] * (1 - 0.6 * S)
+    rise = head.brow_height + 0.095 * au[1] * (1 - S) + 0.12 * au[2] * S - 0.09 * au[4] * (1 - 0.6 * S)
     brow_x = SIDE * (0.135 + 0.42 * S - 0.05 * au[4] * (1 - S))
-    brow_y = -0.18 - 0.05 * np.sin(np.pi * S**1.3) - rise + 0.02 * au[9] + 0.02 * S
-    thick = 0.033 * head.brow_thickness * np.sqrt(np.sin(np.pi * (0.10 + 0.86 * S)))
+    brow_y = -0.16 - 0.05 * np.sin(np.pi * S**1.3) - rise + 0.02 * au[9] + 0.02 * S
+    thick = 0.030 * head.brow_thickness * np.sqrt(np.sin(np.pi * (0.10 + 0.86 * S)))
     return {
         "eye_upper": _xy(x + eye * T, lids[0]), "eye_lower": _xy(x + eye * T, lids[1]),
         "crease": _xy(x + 1.05 * eye * T, lids[0] - (0.028 + 0.03 * au[43]) * (1 - T**2)),
@@ -324,7 +324,7 @@ def _paint(albedo, shadow, at, head, au, eyes, unit):
         (at["eye_lower"][eyes], skin * (0.5, 0.36, 0.33), 1),
         (at["eye_upper"][eyes], (30, 20, 18), (0.018 + 0.012 * head.lashes) * unit),
         (ring("brow_upper", "brow_lower")[eyes], np.multiply(head.hair, 0.45)),
-        (at["nostril"], skin * (0.36, 0.24, 0.22)),
+        (at["nostril"], skin * (0.26, 0.17, 0.15)),
         (ring("lip_upper", "lip_lower"), lip), (ring("lip_upper", "mouth_upper"), 0.86 * lip),
         *(inside if np.linalg.norm(at["mouth_lower"][8] - at["mouth_upper"][8]) > 0.02 * unit else ()),
         (at["mouth_upper"], 0.4 * lip, 1),
@@ -345,11 +345,11 @@ def render(head: Head, action_units: Mapping[str, float], pose=(0.0, 0.0, 0.0), 
     hair, (cap, hanging), above = _hair(head, rotation, size)
     layer(hair[1:], rotation, head.hair, [hanging], gain=0.8)
     neck = np.array([[0, 1.1, -0.35, 0.40 * head.jaw, 0.95, 0.36]])
-    layer(neck, STILL, np.multiply(head.skin, (0.74, 0.68, 0.66)), _outlines(neck, STILL, size))
+    layer(neck, STILL, np.multiply(head.skin, (0.64, 0.58, 0.56)), _outlines(neck, STILL, size))
     outlines = _outlines(blobs, rotation, size)
     hulls = [cv2.convexHull(outlines[part].reshape(-1, 2).astype(np.float32))[:, 0] for part in (SKULL, NOSE)]
     ears = outlines[EARS] if STYLES[head.style][4] < 0.5 else []  # long hair covers them
-    box, alpha = layer(blobs, rotation, head.skin, [*hulls, *ears])
+    box, alpha = layer(blobs, rotation, head.skin, [*hulls, *ears], gloss=0.1)
     shadow = np.zeros((size, size), np.uint8)
     _paint(albedo, shadow, at, head, au, eyes, SCALE * size)
     shade[box] *= 1 - cv2.stackBlur(shadow[box], (11, 11)) * np.float32(1 / 255) * alpha
