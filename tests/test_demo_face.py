@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from workbench import faces
-from workbench.datasets.demo_face import ACTION_UNITS, STYLES, Head, features, render
+from workbench.datasets.demo_face import render
+from workbench.datasets.demo_head import ACTION_UNITS, STYLES, Head, features
 from workbench.errors import WorkbenchError
 
 N_HEADS, N_FRAMES = 20, 10

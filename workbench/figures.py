@@ -43,7 +43,7 @@ def each(
     made = results.results(study, corpus=corpus, size=size)
     predictions = runs.predictions(made)
     card = CORPORA[corpus].card
-    note = f"{card.title}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
+    note = f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
     summary = evaluation.summary(predictions)
     summary["system"] = summary["variant"].map(titles)
     yield f"{study}_accuracy", plots.bars(summary, note=note), summary

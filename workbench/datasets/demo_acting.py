@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
-from workbench.datasets.demo_face import ACTION_UNITS, Head, render
+from workbench.datasets.demo_face import render
+from workbench.datasets.demo_head import ACTION_UNITS, Head
 from workbench.datasets.demo_voice import HOP, Prosody, Speech, Voice, speak
 from workbench.emotions import EMOTIONS
 
@@ -39,8 +40,8 @@ class Difficulty:
     random split.
     """
 
-    face: Spread = Spread(blend=0.4, manner=0.2, rest=0.05)
-    voice: Spread = Spread(blend=0.35, manner=0.5, rest=0.15)
+    face: Spread = Spread(blend=0.3, manner=0.2, rest=0.05)
+    voice: Spread = Spread(blend=0.2, manner=0.6, rest=0.15)
     take_noise: float = 0.15  # share of the manner by which takes of one speaker and emotion differ
     strong: float = 1.4  # factor at strong intensity on what sets an emotion apart from neutral
 

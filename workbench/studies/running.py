@@ -15,6 +15,7 @@ from workbench.emotions import in_order, probability_columns
 from workbench.errors import WorkbenchError
 from workbench.fusion import stacking
 from workbench.models import build, named
+from workbench.predict import load_model
 from workbench.prepare import Recipe, digest, prepare, usable
 from workbench.store import Reader, Store
 from workbench.studies import Study, results
@@ -113,10 +114,11 @@ def run(
 
 
 def _with_members(study: Study, variants: Sequence[str]) -> Iterator[str]:
-    """Yield the variants, each behind the members it needs, once."""
+    """Yield the variants, each behind those it needs (members of a late fusion, trained encoders), once."""
     seen = set()
     for name in variants:
-        for needed in (*study.variant(name).get("members", ()), name):
+        settings = study.variant(name)
+        for needed in (*settings.get("members", ()), *settings.get("start", ()), name):
             if needed not in seen:
                 seen.add(needed)
                 yield needed
@@ -169,11 +171,15 @@ def _run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
         "modality": study.modality(item.variant),
         "classes": whole.classes,
     }
-    if "members" in settings:
-        members = [_run_of(whole, data, replace(item, variant=name)).name for name in settings["members"]]
-        return runs.make(params | {"stacking": settings["stacking"], "members": members})
+    needed = {
+        key: [_run_of(whole, data, replace(item, variant=name)).name for name in settings[key]]
+        for key in ("members", "start")
+        if key in settings
+    }
+    if "members" in needed:
+        return runs.make(params | needed | {"stacking": settings["stacking"]})
     training = {**study.training, **settings.get("training", {}), **whole.profile.get("training", {})}
-    params |= {
+    params |= needed | {
         "data": data[params["modality"]].key,
         "inner_share": study.inner_share,
         "recipe": asdict(whole.recipe),
@@ -227,11 +233,18 @@ def _sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
 
 
 def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
-    """Train a network on the fold's inner training clips and predict its validation and test clips."""
+    """Train a network on the fold's inner training clips and predict its validation and test clips.
+
+    Its encoders may start from those of runs on the same fold and seed, which met the same training clips only.
+    """
     params, where = run.params, _sides(whole, data, item)
     settings = Settings(**params["training"])
     torch.manual_seed(item.seed)
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
+    for name in params.get("start", ()):
+        trained = load_model(runs.load(name))
+        for modality, encoder in trained.encoders.items():
+            model.encoders[modality].load_state_dict(encoder.state_dict())
     emotion = [params["classes"].index(name) for name in data.table["emotion"]]
     clips = Clips(Reader(data.store, data.table["clip"].tolist(), model.inputs), emotion)
     history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
