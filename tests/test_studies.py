@@ -91,6 +91,18 @@ def test_late_fusion_learns_from_out_of_fold_rows_only(made):
         assert not set(about["take"]) & set(run.predictions()["take"])
 
 
+def test_a_network_starts_from_encoders_that_met_the_same_clips_only(made):
+    by_name = {run.name: run for run in made}
+    for run in [run for run in made if "start" in run.params]:
+        held_out = set(run.predictions()["take"])
+        for name in run.params["start"]:
+            start = by_name[name]
+            assert {key: start.params[key] for key in ("protocol", "fold", "seed")} == {
+                key: run.params[key] for key in ("protocol", "fold", "seed")
+            }
+            assert set(start.predictions()["take"]) == held_out
+
+
 def test_finished_runs_are_skipped_and_a_broken_one_is_made_again(made, tiny):
     times = {run.name: (run.folder / "predictions.parquet").stat().st_mtime_ns for run in made}
     broken = made[0]

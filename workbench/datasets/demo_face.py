@@ -53,8 +53,8 @@ def _lit(albedo, shade, head, blobs, rotation, colour, outlines, *, gain=1.0, gl
     light = gain * (head.ambient + (1.12 - head.ambient) * facing) + gloss * glint**16
     full = partial(cv2.resize, dsize=None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC)
     mask = np.zeros(shade[box].shape, np.uint8)
-    for outline in outlines:
-        _draw(mask, outline - low * cell, 255)
+    for curve in outlines:
+        _draw(mask, curve - low * cell, 255)
     alpha = mask * np.float32(1 / 255)
     if keep:
         kept = keep(np.vstack([grid.reshape(2, -1), height]).T).reshape(grid.shape[1:])

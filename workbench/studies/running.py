@@ -178,7 +178,7 @@ def _run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
     }
     if "members" in needed:
         return runs.make(params | needed | {"stacking": settings["stacking"]})
-    training = {**study.training, **settings.get("training", {}), **whole.profile.get("training", {})}
+    training = {**study.training, **whole.profile.get("training", {}), **settings.get("training", {})}
     params |= needed | {
         "data": data[params["modality"]].key,
         "inner_share": study.inner_share,
