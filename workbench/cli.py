@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from workbench.errors import WorkbenchError
 
@@ -41,7 +41,7 @@ def show(found, as_json: bool, *, title: str = "") -> None:
         print(json.dumps(found, indent=1, default=str))
         return
     rows = found if isinstance(found, list) else [{"": key, " ": value} for key, value in found.items()]
-    table = Table(*(rows[0] if rows else ()), title=title or None)
+    table = Table(*(Column(name, overflow="fold") for name in (rows[0] if rows else ())), title=title or None)
     for row in rows:
         table.add_row(*(escape(_text(value)) for value in row.values()))
     console.print(table)
