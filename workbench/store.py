@@ -94,18 +94,19 @@ class Store:
         if not rows:
             return
         old = self.quarantine[~self.quarantine["clip"].isin({row["clip"] for row in rows})]
-        table = pd.concat([old, pd.DataFrame(rows)], ignore_index=True)[QUARANTINE].sort_values("clip")
-        part = self.folder / "quarantine.csv.part"
-        table.to_csv(part, index=False)
-        os.replace(part, self.folder / "quarantine.csv")
-        self.refresh()
+        self._save_quarantine(pd.concat([old, pd.DataFrame(rows)], ignore_index=True))
 
     def forget(self, clips: Sequence[str]) -> None:
         """Drop rows of the quarantine table, for clips that are prepared anew."""
         kept = self.quarantine[~self.quarantine["clip"].isin(set(clips))]
         if len(kept) < len(self.quarantine):
-            kept.to_csv(self.folder / "quarantine.csv", index=False)
-            self.refresh()
+            self._save_quarantine(kept)
+
+    def _save_quarantine(self, table: pd.DataFrame) -> None:
+        part = self.folder / "quarantine.csv.part"
+        table[QUARANTINE].sort_values("clip").to_csv(part, index=False)
+        os.replace(part, self.folder / "quarantine.csv")
+        self.refresh()
 
     def lengths(self, name: str, clips: Sequence[str]) -> np.ndarray:
         """Return how many rows (frames, samples) each clip has of array `name`; 0 where it has none. Shape (n,)."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from workbench import media, paths
 from workbench.emotions import EMOTIONS, in_order
-from workbench.errors import MediaError, WorkbenchError
+from workbench.errors import MediaError, WorkbenchError, choose
 
 COLUMNS = ["clip", "corpus", "path", "audio_path", "emotion", "intensity", "speaker", "sex", "text", "take",
            "start", "end", "usage"]  # fmt: skip
@@ -32,7 +32,6 @@ class Card:
     emotions: tuple[str, ...] = EMOTIONS
     synthetic: bool = False
     known_defects: tuple[str, ...] = ()
-    human_accuracy: dict[str, float] = field(default_factory=dict)
 
 
 class Corpus:
@@ -163,8 +162,7 @@ def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None
     WorkbenchError
         If nothing is left.
     """
-    if modality not in MODALITIES:
-        raise WorkbenchError(f"unknown modality {modality!r}: choose from {', '.join(MODALITIES)}")
+    choose("modality", modality, MODALITIES)
     picture, sound = clips["path"] != "", clips["audio_path"] != ""
     wanted = {"audio": sound, "video": picture, "audiovisual": picture & sound}[modality]
     if emotions is not None:
