@@ -18,7 +18,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 # The rooms, from the ground up. A room may import those below it and its own; never one above.
 FLOORS = [
-    ["errors", "_torchaudio"],
+    ["errors", "_torchaudio", "remotes"],
     ["emotions", "paths", "scale", "progress"],
     ["_container"],
     ["media"],

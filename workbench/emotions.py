@@ -1,12 +1,26 @@
-"""The vocabulary of emotions: RAVDESS's eight words, in RAVDESS's order, each with one colour."""
+"""The vocabulary of emotions: RAVDESS's eight words in RAVDESS's order, contempt beside them, one colour each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from workbench.errors import WorkbenchError
+import pandas as pd
+
+from workbench.errors import WorkbenchError, choose
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+EXTRA = ("contempt",)  # a class of CK+, RaFD, FER+ and AffectNet-8
+
+# Label maps between corpora: an emotion that a corpus may have -> what it counts as. What a map does not name is
+# left out, and `relabel` says how many clips that were.
+MAPS = {
+    # All words of RAVDESS, as they are.
+    "eight": {emotion: emotion for emotion in EMOTIONS},
+    # The classes of SAVEE, MELD and FER2013: nobody but RAVDESS tells calm from neutral.
+    "seven": {emotion: emotion for emotion in EMOTIONS} | {"calm": "neutral"},
+    # The classes of CREMA-D, which has no surprise.
+    "six": {emotion: emotion for emotion in EMOTIONS if emotion != "surprised"} | {"calm": "neutral"},
+}
 
 # One colour an emotion, in every figure. Distinct in hue and in lightness, so that they survive grey print.
 COLOURS = {
@@ -18,22 +32,51 @@ COLOURS = {
     "fearful": "#7b2d8b",
     "disgust": "#4c8c2b",
     "surprised": "#f28482",
+    "contempt": "#8c564b",
 }
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Return the distinct `names` in the order of `EMOTIONS`.
+    """Return the distinct `names` in the order of `EMOTIONS`, then `EXTRA`.
 
     Raises
     ------
     WorkbenchError
         If a name is not in the vocabulary.
     """
-    names = set(names)
-    unknown = sorted(names - set(EMOTIONS))
+    names, known = set(names), EMOTIONS + EXTRA
+    unknown = sorted(names - set(known))
     if unknown:
-        raise WorkbenchError(f"unknown emotions {unknown}: choose from {', '.join(EMOTIONS)}")
-    return [emotion for emotion in EMOTIONS if emotion in names]
+        raise WorkbenchError(f"unknown emotions {unknown}: choose from {', '.join(known)}")
+    return [emotion for emotion in known if emotion in names]
+
+
+def relabel(clips: pd.DataFrame, to: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Map the emotions of a clip table onto a set of classes that corpora share.
+
+    Parameters
+    ----------
+    clips : clip table
+    to : {'six', 'seven', 'eight'}
+        A map of `MAPS`.
+
+    Returns
+    -------
+    clips : the clips that the map names, `emotion` mapped and `original_emotion` as it was.
+    report : one row an emotion found (`emotion`, `becomes`, `clips`); `becomes` is '' for clips left out, whether
+        the map does not name their emotion or they have none.
+
+    Raises
+    ------
+    WorkbenchError
+        For an unknown map.
+    """
+    names = MAPS[choose("label map", to, MAPS)]
+    becomes = clips["emotion"].map(names).fillna("")
+    counts = clips.assign(becomes=becomes).groupby(["emotion", "becomes"], sort=False).size()
+    report = counts.rename("clips").reset_index()
+    mapped = clips.assign(original_emotion=clips["emotion"], emotion=becomes)
+    return mapped[becomes != ""].reset_index(drop=True), report
 
 
 def probability_columns(emotions: Iterable[str]) -> list[str]:

@@ -17,15 +17,15 @@ def fetch(name: str, root: str | Path | None = None, **options) -> Corpus:
     return CORPORA[choose("corpus", name, CORPORA)].fetch(root, **options)
 
 
-def corpus(name: str, root: str | Path | None = None) -> Corpus:
-    """Open a corpus by name.
+def corpus(name: str, root: str | Path | None = None, **options) -> Corpus:
+    """Open a corpus by name, with options of its own (`target`, for one).
 
     Raises
     ------
     WorkbenchError
         For an unknown name (the choices are listed) or a missing root.
     """
-    return CORPORA[choose("corpus", name, CORPORA)](root)
+    return CORPORA[choose("corpus", name, CORPORA)](root, **options)
 
 
 __all__ = ["CORPORA", "Card", "Corpus", "corpus", "fetch", "select"]

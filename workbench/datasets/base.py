@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from workbench import media, paths
 from workbench.emotions import EMOTIONS, in_order
 from workbench.errors import MediaError, WorkbenchError, choose
+from workbench.remotes import Remote
 
 COLUMNS = ["clip", "corpus", "path", "audio_path", "emotion", "intensity", "speaker", "sex", "text", "take",
            "start", "end", "usage"]  # fmt: skip
@@ -20,8 +21,23 @@ MODALITIES = ("audio", "video", "audiovisual")
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """How well people did: `accuracy` in percent, for a `modality`, on what (`setting`), and who says so."""
+
+    modality: str
+    accuracy: float
+    setting: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Card:
-    """What a reader must know of a corpus before believing a number made from it."""
+    """What a reader must know of a corpus before believing a number made from it.
+
+    `labels` maps the corpus's own words or codes to the vocabulary. `label_source` says who decided on the emotion.
+    `speakers` are all that were published, where they can be counted up, and `n_clips` how many clips were. `human`
+    holds published human ceilings, `remotes` what `fetch` can bring, `steps` what to do where it cannot.
+    """
 
     name: str
     title: str
@@ -29,7 +45,14 @@ class Card:
     citation: str
     licence: str
     home: str
+    label_source: str
     emotions: tuple[str, ...] = EMOTIONS
+    labels: Mapping[str, str] = field(default_factory=dict)
+    speakers: tuple[str, ...] = ()
+    n_clips: int | None = None
+    human: tuple[Ceiling, ...] = ()
+    remotes: tuple[Remote, ...] = ()
+    steps: tuple[str, ...] = ()
     synthetic: bool = False
     known_defects: tuple[str, ...] = ()
 
@@ -44,25 +67,29 @@ class Corpus:
     ----------
     root : str or Path, optional
         Folder of the recordings; by default `data/raw/<name>`.
+    target : str, optional
+        Which label the column `emotion` holds, one of the class's `targets`; by default the first.
 
     Raises
     ------
     WorkbenchError
-        If the folder is missing, or (in `clips`) holds no recording of this corpus.
+        If the folder is missing, the target unknown, or (in `clips`) nothing of this corpus is in the folder.
     """
 
     card: Card
     suffixes: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ("intended",)
 
-    def __init__(self, root: str | Path | None = None):
+    def __init__(self, root: str | Path | None = None, *, target: str | None = None):
         self.root = paths.existing(root or paths.raw(self.card.name), f"corpus {self.card.name!r}")
+        self.target = choose(f"target of {self.card.name!r}", target or self.targets[0], self.targets)
 
     def files(self) -> list[Path]:
         """Return every file with one of the corpus's suffixes under the root, sorted."""
         return sorted(p for p in self.root.rglob("*") if p.suffix.lower() in self.suffixes and p.is_file())
 
     def parse(self, path: Path) -> dict | None:
-        """Return the factors in a file's name, or None if the name is outside the scheme."""
+        """Return the factors in a file's name (`clip` among them), or None if the name is outside the scheme."""
         raise NotImplementedError
 
     def rows(self, files: Iterable[Path]) -> list[dict]:
@@ -100,24 +127,28 @@ class Corpus:
     def check(self, progress: Callable = lambda items, **_: items) -> dict:
         """Read every file and report: `clips`, `readable`, `missing`, `unreadable`, `duplicates`, `misnamed`.
 
-        `missing` names takes that the scheme expects and the folder lacks, `unreadable` files with the reason,
+        `clips` counts the clip table, `readable` its clips that have a file of their own and no unreadable one.
+        `missing` names clips that the scheme expects and the folder lacks, `unreadable` files with the reason,
         `duplicates` groups of files with the same content, `misnamed` files whose name is outside the scheme.
         """
-        files = self.files()
-        named = [path for path in files if self.parse(path)]
-        misnamed = [str(path.relative_to(self.root)) for path in files if path not in set(named)]
-        unreadable, digests = [], defaultdict(list)
-        for path in progress(named, description=f"checking {self.card.name}"):
+        table, files = self.clips(), self.files()
+        names = {path: factors["clip"] for path in files if (factors := self.parse(path))}
+        misnamed = [str(path.relative_to(self.root)) for path in files if path not in names]
+        unreadable, broken, digests = [], set(), defaultdict(list)
+        for path in progress(names, total=len(names), description=f"checking {self.card.name}"):
             try:
                 media.verify(path)
             except MediaError as error:
                 unreadable.append(str(error))
-            digests[hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()].append(path)
+                broken.add(names[path])
+            with open(path, "rb") as file:
+                digests[hashlib.file_digest(file, "md5").hexdigest()].append(path)
         duplicates = [[str(p.relative_to(self.root)) for p in same] for same in digests.values() if len(same) > 1]
+        have = set(table["clip"]) & set(names.values())
         return {
-            "clips": len(named),
-            "readable": len(named) - len(unreadable),
-            "missing": self.missing(named),
+            "clips": len(table),
+            "readable": len(have - broken),
+            "missing": self.missing(list(names)),
             "unreadable": unreadable,
             "duplicates": duplicates,
             "misnamed": misnamed,
@@ -152,7 +183,7 @@ class Corpus:
 
 
 def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return the clips that have what `modality` needs, one row a take.
+    """Return the labelled clips that have what `modality` needs, one row a take.
 
     Where several recordings of one take serve (RAVDESS `01-` and `03-`), the first in the corpus's own order
     of preference is kept: for sound the audio-only file, for the picture the file with sound.
@@ -168,6 +199,7 @@ def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None
     if emotions is not None:
         wanted &= clips["emotion"].isin(in_order(emotions))
     # Sound alone is the original of a take's sound; for pictures the clip that carries its sound comes first.
+    wanted &= clips["emotion"] != ""
     order = picture.astype(int) if modality == "audio" else (~sound).astype(int)
     table = clips[wanted].assign(_order=order[wanted]).sort_values(["_order", "clip"])
     table = table.drop_duplicates("take").drop(columns="_order").sort_values("clip", ignore_index=True)

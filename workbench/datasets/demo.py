@@ -36,6 +36,7 @@ class Demo(Corpus):
         citation="The demo corpus of the emotion workbench (synthetic), made by workbench.datasets.demo.",
         licence="MIT, as the code that makes it",
         home="workbench/datasets/demo.py",
+        label_source="the emotion the drawing was computed to show",
         synthetic=True,
         known_defects=("How hard it is was chosen, by the numbers under difficulty in its demo.json.",),
     )

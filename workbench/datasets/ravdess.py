@@ -59,6 +59,8 @@ class Ravdess(Corpus):
         "Song (RAVDESS). PLoS ONE 13(5): e0196391. https://doi.org/10.1371/journal.pone.0196391",
         licence="CC BY-NC-SA 4.0",
         home="https://zenodo.org/records/1188976",
+        label_source="the emotion the actor was asked to show",
+        speakers=tuple(f"ravdess-{actor:02d}" for actor in range(1, 25)),
         known_defects=(
             "The sound of a 01- clip lags its 03- wav by about 33 ms.",
             "Some published wav files are stereo; all sound is read as mono.",

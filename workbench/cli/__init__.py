@@ -1,0 +1,114 @@
+"""`python -m workbench`: thin over the package. What a program would read comes as JSON with `--json`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from workbench.cli import bench, corpora, studies
+from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(corpora.app, name="corpus")
+app.add_typer(studies.app, name="study")
+app.add_typer(bench.app, name="bench")
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Say what this machine and environment can do, and what is wrong with them."""
+    from workbench import doctor
+
+    found = doctor.examine()
+    show(found, as_json, title="workbench doctor")
+    if not all(row["ok"] for row in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare(name: str, root: Root = None, jobs: Jobs = 2, as_json: Json = False) -> None:
+    """Turn a corpus's recordings into arrays; what fails is listed and left out."""
+    from workbench.datasets import corpus
+    from workbench.prepare import prepare
+
+    opened = corpus(name, root)
+    store, report = prepare(opened, opened.clips(), jobs=jobs, progress=progress)
+    show(report, as_json)
+    if len(store.quarantine):
+        errors.print(f"{len(store.quarantine)} notes on clips left out or prepared with a reservation:")
+        errors.print(*map(escape, store.quarantine["reason"].head(20)), sep="\n")
+        errors.print(f"all of them: {store.folder / 'quarantine.csv'}")
+
+
+@app.command()
+def predict(
+    clips: list[Path],
+    run: Annotated[str, typer.Option(help="A run's folder, its name, or STUDY/VARIANT for its latest run.")],
+    as_json: Json = False,
+) -> None:
+    """Say which emotion a finished run hears and sees in recordings."""
+    from workbench import runs
+    from workbench.predict import predict
+
+    answers = predict(clips, runs.load(run))
+    if as_json:
+        show(answers, True)
+        return
+    rows = [
+        {
+            "clip": answer["path"],
+            "emotion": answer["emotion"] or "unknown",
+            "face": answer["face"],
+            "sound": answer["sound"],
+            **{name: f"{p:.2f}" for name, p in answer["probabilities"].items()},
+        }
+        for answer in answers
+    ]
+    show(rows, False, title=answers[0]["run"] if answers else "")
+    for note in (note for answer in answers for note in answer["notes"]):
+        errors.print(escape(note))
+
+
+@app.command()
+def notebooks(
+    profile: Annotated[str, typer.Option(help="notebooks/params/PROFILE.yaml")] = "demo",
+    only: Annotated[str | None, typer.Option(help="Beginnings of names, with commas between: 00,30")] = None,
+    again: Annotated[bool, typer.Option(help="Also those that are finished and unchanged.")] = False,
+) -> None:
+    """Run the notebooks in order through papermill; finished, unchanged ones are skipped."""
+    from workbench import notebooks
+
+    chosen = notebooks.select(only.split(",") if only else None)
+    for row in notebooks.run(chosen, profile=profile, again=again, progress=progress):
+        console.print(f"{row['notebook']}: {row['state']}, {row['seconds']:.0f} s")
+
+
+@app.command()
+def figures(
+    corpus: str = "demo",
+    profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "demo",
+    study: str = "thread",
+    as_json: Json = False,
+) -> None:
+    """Draw every figure again from saved predictions, without training."""
+    from workbench import figures
+
+    made = figures.draw(study, corpus=corpus, size=profile, progress=progress)
+    show([{"figure": name, "files": ", ".join(p.name for p in files)} for name, files in made.items()], as_json)
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one line, not a traceback."""
+    try:
+        app()
+    except WorkbenchError as error:
+        errors.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        errors.print("interrupted; what is finished is kept, and the same command goes on from there")
+        sys.exit(130)
