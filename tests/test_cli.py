@@ -39,7 +39,7 @@ def test_help_lists_the_commands_quickly_without_the_heavy_libraries():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["corpus", "check", "ravdes"], "unknown corpus 'ravdes': choose from demo, ravdess"),
+        (["corpus", "check", "ravdes"], "unknown corpus 'ravdes': choose from ckplus, cremad, demo"),
         (["corpus", "check", "ravdess", "--root", "nowhere"], "expected a folder at nowhere, found nothing"),
         (["prepare", "demo"], "expected a folder at"),
         (["study", "run", "thred"], "unknown study 'thred'"),

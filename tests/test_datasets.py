@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from workbench import datasets, media
-from workbench.datasets.base import COLUMNS, select
+from workbench.datasets.base import COLUMNS, Corpus, select
 from workbench.datasets.ravdess import Ravdess, parse_name
+from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
 
 
@@ -110,7 +111,8 @@ def test_missing_takes_of_a_series_that_is_mostly_there(tmp_path):
 
 
 def test_unknown_corpus_missing_root_and_empty_folder(tmp_path):
-    with pytest.raises(WorkbenchError, match="unknown corpus 'ravdes': choose from demo, ravdess"):
+    choices = ", ".join(sorted(datasets.CORPORA))
+    with pytest.raises(WorkbenchError, match=f"unknown corpus 'ravdes': choose from {choices}"):
         datasets.corpus("ravdes")
     with pytest.raises(WorkbenchError, match=r"corpus 'ravdess': expected a folder at .*nowhere, found nothing"):
         datasets.corpus("ravdess", tmp_path / "nowhere")
@@ -128,8 +130,24 @@ def test_a_corpus_that_cannot_be_brought_says_how(tmp_path):
 def test_every_corpus_is_a_full_declaration(name):
     card, kind = datasets.CORPORA[name].card, datasets.CORPORA[name]
     assert card.name == name
-    assert all((card.title, card.description, card.citation, card.licence, card.home, kind.suffixes, kind.example))
+    assert all((card.title, card.description, card.citation, card.licence, card.home, card.label_source))
+    assert all((kind.suffixes, kind.example, kind.targets))
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in kind.suffixes)
     assert card.synthetic == (name == "demo")
+    assert card.known_defects or name == "folder"
+    assert list(card.emotions) == in_order(card.emotions), "words of the vocabulary, in its order"
+    if card.labels:
+        assert set(card.labels.values()) == set(card.emotions)
+    assert len(set(card.speakers)) == len(card.speakers)
+    assert all(speaker.startswith(f"{name}-") for speaker in card.speakers)
+    assert card.n_clips is None or card.n_clips > len(card.speakers)
+    assert kind.__doc__ != Corpus.__doc__
+
+
+@pytest.mark.parametrize("name", sorted(datasets.CORPORA))
+def test_no_corpus_says_other_than_that_it_found_nothing_in_an_empty_folder(name, tmp_path):
+    with pytest.raises(WorkbenchError, match=f"(?s){name}.*{tmp_path}"):
+        datasets.corpus(name, tmp_path).clips()
 
 
 def test_real_ravdess(shared):

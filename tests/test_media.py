@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 
 import av
+import cv2
 import numpy as np
 import pytest
 from scipy.io import wavfile
@@ -230,6 +232,151 @@ def test_a_sound_that_ends_long_before_its_header_says_is_noticed(tmp_path, voic
     (tmp_path / "part.mkv").write_bytes(content[: len(content) // 3])
     with pytest.raises(MediaError, match=r"part\.mkv: expected 3\.00 s of audio, found 0\.\d* s: cut short"):
         media.verify(tmp_path / "part.mkv")
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A smooth picture (60, 80, 3) whose red falls to the right and whose green grows downwards."""
+    photo = np.zeros((60, 80, 3), np.uint8)
+    photo[..., 0], photo[..., 1] = np.linspace(250, 0, 80), np.linspace(0, 250, 60)[:, None]
+    return photo
+
+
+def save(path, rgb):
+    """Write a picture (h, w, 3) RGB, (h, w) grey or (h, w, 4) RGBA under any name with a picture's suffix."""
+    swap = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    bgr = cv2.cvtColor(rgb, swap[rgb.shape[2]]) if rgb.ndim == 3 else rgb
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
+    return path
+
+
+def apart(frames, picture) -> float:
+    """Return the mean difference of grey levels."""
+    return float(np.abs(frames.astype(float) - picture).mean())
+
+
+@pytest.mark.parametrize("name", ["face.jpg", "face.png", "face.tif", "face.bmp", "face %3d [a]*?.png", "a:b.JPG"])
+def test_a_still_shows_at_every_time(tmp_path, photo, name):
+    path = save(tmp_path / name, photo)
+    frames, times = media.read_frames(path, [0.0, 0.0, 5.0])
+    assert frames.shape == (3, 60, 80, 3)
+    assert apart(frames, photo) < 3
+    assert times.tolist() == [0, 0, 0]
+    assert media.probe(path) == media.Probe(True, False, 80, 60, 0.0, 0.0)
+    media.verify(path)
+    with pytest.raises(MediaError, match="expected a sound stream, found video"):
+        media.read_waveform(path)
+
+
+def test_grey_deep_and_see_through_stills_become_rgb(tmp_path, photo):
+    grey = photo[..., 0]
+    for made, expected in (
+        (save(tmp_path / "grey.jpg", grey), grey[..., None]),
+        (save(tmp_path / "deep.png", grey.astype(np.uint16) * 257), grey[..., None]),
+        (save(tmp_path / "see.png", np.dstack([photo, grey])), photo),
+    ):
+        frames, _ = media.read_frames(made, [0.0])
+        assert frames.shape == (1, 60, 80, 3)
+        assert apart(frames, expected) < 3, made
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(3, 2), (6, -1), (8, 1)])
+def test_a_still_is_turned_as_its_exif_says(tmp_path, photo, orientation, turns):
+    path = save(tmp_path / "photo.jpg", photo)
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + struct.pack("<HHII", 0x112, 3, 1, orientation) + bytes(4)
+    exif = b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    path.write_bytes(path.read_bytes()[:2] + exif + path.read_bytes()[2:])
+    expected = np.rot90(photo, turns)
+    frames, _ = media.read_frames(path, [0.0])
+    assert frames.shape[1:] == expected.shape
+    assert apart(frames[0], expected) < 3
+    assert (media.probe(path).height, media.probe(path).width) == expected.shape[:2]
+
+
+def spoil_end(path, share):
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+@pytest.mark.parametrize("share", [0, 0.02, 0.3, 0.6, 0.9, 0.995])
+def test_a_still_cut_short_is_named(tmp_path, photo, suffix, share, capfd):
+    noise = np.random.default_rng(0).integers(0, 60, photo.shape, dtype=np.uint8)
+    path = save(tmp_path / f"cut{suffix}", photo // 2 + noise)
+    spoil_end(path, share)
+    for read in (media.verify, media.probe, lambda path: media.read_frames(path, [0.0])):
+        with pytest.raises(MediaError) as caught:
+            read(path)
+        assert str(caught.value).startswith(f"{path}: expected")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_preview_inside_a_jpg_does_not_pass_for_its_end(tmp_path, photo):
+    path = save(tmp_path / "photo.jpg", photo)
+    preview = b"\xff\xe1" + struct.pack(">H", path.stat().st_size + 2) + path.read_bytes()
+    path.write_bytes(path.read_bytes()[:2] + preview + path.read_bytes()[2:])
+    media.verify(path)
+    spoil_end(path, 0.998)
+    with pytest.raises(MediaError, match="without its end"):
+        media.verify(path)
+
+
+def test_text_and_a_damaged_png_are_no_stills(tmp_path, photo):
+    (tmp_path / "text.png").write_text("no picture\n" * 50)
+    path = save(tmp_path / "flipped.png", photo)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+    for name in ("text.png", "flipped.png"):
+        with pytest.raises(MediaError, match=name):
+            media.verify(tmp_path / name)
+
+
+@pytest.fixture
+def film(tmp_path, numbered):
+    """Twelve numbered pictures in a folder with an awkward name, in an order that only the numbers give."""
+    folder = tmp_path / "S005 [1] 50%d *"
+    for i in range(12):
+        save(folder / f"S005_001_{i + 8}.png", numbered[i])
+    (folder / "notes.txt").write_text("no picture")
+    (folder / ".S005_001_1.png").write_text("hidden")
+    return folder
+
+
+def test_a_folder_of_numbered_pictures_is_a_film(film):
+    assert media.probe(film) == media.Probe(True, False, 64, 48, 30.0, 12 / 30)
+    assert media.probe(film, fps=12).duration == 1
+    frames, times = media.read_frames(film, [0.3, 0.0, 0.11, 9.0, -1.0])
+    assert numbers(frames) == [9, 0, 3, 11, 0]
+    assert times == pytest.approx([0.3, 0.0, 0.1, 11 / 30, 0.0])
+    assert numbers(media.read_frames(film, [0.3], fps=10)[0]) == [3]
+    media.verify(film)
+    with pytest.raises(MediaError, match="found a folder"):
+        media.read_waveform(film)
+
+
+def test_a_bad_picture_in_a_folder_is_named_and_others_still_serve(film):
+    spoil_end(film / "S005_001_12.png", 0.5)
+    with pytest.raises(MediaError, match=r"S005_001_12\.png: expected"):
+        media.verify(film)
+    assert numbers(media.read_frames(film, [0.0])[0]) == [0]
+    with pytest.raises(MediaError, match=r"S005_001_12\.png: expected"):
+        media.read_frames(film, [4 / 30])
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("apex.png", "expected numbered pictures, found 'apex.png'"), ("x_09.jpg", "two of number 0?9")],
+)
+def test_a_folder_that_is_no_sequence_is_refused(film, photo, name, said):
+    save(film / name, photo)
+    with pytest.raises(MediaError, match=said):
+        media.read_frames(film, [0.0])
+
+
+def test_pictures_of_other_sizes_take_the_size_of_the_first(film, photo):
+    save(film / "S005_001_9.png", np.full_like(photo, 4))
+    assert media.read_frames(film, [0.0, 1 / 30])[0].shape == (2, 48, 64, 3)
 
 
 def test_silence_is_told_from_quiet():

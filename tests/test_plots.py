@@ -84,6 +84,27 @@ def clip_table(n_speakers=16):
     return pd.DataFrame(rows)
 
 
+def unlabelled_table():
+    """Two sides of a split, a few clips on none, nobody named, some without a label."""
+    table = clip_table(3).assign(speaker="", usage="train")
+    table.loc[:9, "emotion"] = ""
+    table.loc[40:60, "usage"] = "test"
+    table.loc[:3, "usage"] = ""
+    return table
+
+
+def recorded_table(n=400):
+    """Lengths as `tallies.recordings` gives them: one clip without a length, one that is far longer than the others."""
+    seconds = np.random.default_rng(0).gamma(8, 0.4, n)
+    seconds[:2] = np.nan, 300.0
+    return pd.DataFrame({"emotion": [[*EMOTIONS, ""][number % 9] for number in range(n)], "seconds": seconds})
+
+
+def lag_table():
+    lags = [33.1, 33.4, 33.3, 80.0, np.nan]
+    return pd.DataFrame({"take": list("abcde"), "lag_ms": lags, "correlation": [0.99, 0.98, 0.97, -0.7, 0.1]})
+
+
 def waveform(seconds=1.5, sample_rate=16000):
     time = np.arange(int(seconds * sample_rate)) / sample_rate
     return (0.3 * np.sin(2 * np.pi * 220 * time) * np.hanning(len(time))).astype(np.float32)
@@ -114,6 +135,11 @@ FIGURES = {
     "scatter_one": lambda **text: plots.scatter(plane_table(91), by="speaker", **text),
     "counts": lambda **text: plots.counts(clip_table(24), **text),
     "counts_many": lambda **text: plots.counts(clip_table(91), **text),
+    "counts_hundreds": lambda **text: plots.counts(clip_table(304), **text),
+    "counts_unlabelled": lambda **text: plots.counts(unlabelled_table(), **text),
+    "counts_usage": lambda **text: plots.counts(unlabelled_table(), by="usage", **text),
+    "durations": lambda **text: plots.durations(recorded_table(), **text),
+    "lags": lambda **text: plots.lags(lag_table(), **text),
     "counts_sex": lambda **text: plots.counts(clip_table(), by="sex", **text),
     "waveform_and_mel": lambda **text: plots.waveform_and_mel(waveform(), **text),
     "face_strip": lambda **text: plots.face_strip(np.zeros((15, 64, 64, 3), np.uint8), times=np.arange(15) / 5, **text),
@@ -214,6 +240,7 @@ def test_gap_leaves_out_a_system_with_one_protocol():
                                     .iloc[[0, 1]]), "no system has both"),
         (lambda: plots.scatter(plane_table(), method="lda"), "unknown projection"),
         (lambda: plots.counts(clip_table(), by="age"), "unknown division"),
+        (lambda: plots.durations(recorded_table().assign(seconds=np.nan)), "none of 400 clips has a length"),
     ],
 )  # fmt: skip
 def test_bad_requests_get_one_clear_error(call, message):
@@ -235,10 +262,11 @@ def test_confusion_leaves_rows_without_clips_empty():
 
 
 def test_emotions_keep_their_colours():
+    colours = {name: COLOURS[name] for name in EMOTIONS}
     lines = {line.get_label().split(" ")[0]: line for line in plots.roc_curves(roc_table()).axes[0].get_lines()}
-    assert {name: to_hex(lines[name].get_color()) for name in EMOTIONS} == COLOURS
+    assert {name: to_hex(lines[name].get_color()) for name in EMOTIONS} == colours
     points = {group.get_label(): group for group in plots.scatter(plane_table()).axes[0].collections}
-    assert {name: to_hex(points[name].get_facecolor()[0][:3]) for name in EMOTIONS} == COLOURS
+    assert {name: to_hex(points[name].get_facecolor()[0][:3]) for name in EMOTIONS} == colours
 
 
 def test_speakers_have_looks_of_their_own():
@@ -260,6 +288,39 @@ def test_counts_add_up():
     assert sum(written) == len(clip_table())
     stacked = plots.counts(clip_table(), by="sex").axes[0].texts
     assert [int(text.get_text()) for text in stacked] == [32] + [64] * 7
+
+
+def test_counts_of_hundreds_of_speakers_show_the_most_frequent_and_count_the_others():
+    table = pd.concat([clip_table(304), clip_table(304).query("speaker == 'demo-200'")])
+    axes = plots.counts(table).axes[0]
+    assert axes.get_xticklabels()[0].get_text() == "200"
+    shown = sum(int(text.get_text()) for text in axes.texts)
+    others = int(axes.get_xlabel().split("the others have ")[1].split(" clips")[0].replace(",", ""))
+    assert shown + others == len(table)
+
+
+def test_counts_do_not_drop_what_is_not_known():
+    figure = plots.counts(unlabelled_table(), by="usage")
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["train", "test", "not known"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()][-1] == "no label"
+    assert sum(int(text.get_text()) for text in figure.axes[0].texts) == len(unlabelled_table())
+
+
+def test_durations_draw_every_clip_and_say_which_are_longer():
+    figure = plots.durations(recorded_table())
+    drawn = sum(bar.get_height() for axes in figure.axes for bar in axes.patches)
+    assert drawn == recorded_table()["seconds"].notna().sum()
+    said = [axes.get_yticklabels()[0].get_text() for axes in figure.axes]
+    assert said[1].endswith("\n1 longer")
+    assert figure.axes[-1].get_xlim()[1] < 20
+    assert to_hex(figure.axes[0].patches[0].get_facecolor()) == COLOURS["neutral"]
+
+
+def test_lags_count_the_pairs_without_one():
+    axes = plots.lags(lag_table()).axes[0]
+    assert axes.get_xlabel() == "Film behind sound (ms), 4 takes; 1 without a lag"
+    assert axes.lines[0].get_xdata().tolist() == [33.1, 33.4, 33.3, 80.0]
+    assert axes.get_xlim()[0] < 33 < 80 < axes.get_xlim()[1]
 
 
 def test_mel_puts_a_tone_at_its_frequency():

@@ -1,15 +1,19 @@
 """Preparation: real clips and bad ones; nothing stops a batch, nothing done is lost, nothing is done twice."""
 
+import errno
 import shutil
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from workbench import media, prepare
-from workbench.prepare import Recipe, prepare_clip, usable
-from workbench.store import Store
+from workbench import faces, media, prepare, recipes
+from workbench.errors import WorkbenchError
+from workbench.prepare import prepare_clip, usable
+from workbench.recipes import Recipe
+from workbench.store import Store, unpack
 
 SIZE = (15, 64, 64, 3)
 
@@ -47,6 +51,104 @@ def test_the_recipe_says_how_many_frames_how_large_and_how_many_coefficients(tin
     assert arrays["frames"].shape == (4, 32, 32, 3)
     assert arrays["mfcc"].shape[1] == 13
     assert Recipe(size=32).key != Recipe().key == Recipe().key
+
+
+def test_every_recipe_prepares_a_clip_as_its_file_says(tiny):
+    clip = tiny.clips().iloc[0].to_dict()
+    for name in recipes.names():
+        recipe = recipes.load(name)
+        row, arrays, notes = prepare_clip(clip, recipe)
+        assert notes == [], name
+        assert set(arrays) == set(recipe.keep), name
+        for picture in {"frames", "whole"} & set(arrays):
+            assert unpack(arrays[picture]).shape == (recipe.n_frames, recipe.size, recipe.size, 3), name
+        speech = row["speech_end"] - row["speech_start"]
+        if name == "savee6":
+            assert arrays["mfcc"].shape == (290, 40)
+            steps = round(speech * 22050 / 512)
+            assert not arrays["mfcc"][steps + 3 :].any()
+            assert arrays["mfcc"][: steps - 2].any(axis=1).all()
+        if name == "mrpn":
+            assert arrays["spectrogram"].shape == pytest.approx((1 + speech * 16000 / 64, 257), abs=2)
+            assert arrays["spectrogram"].max() == 255
+
+
+def test_half_the_colour_is_half_the_bytes_and_nearly_the_same_picture(tiny):
+    clip = tiny.clips().iloc[0].to_dict()
+    whole, half = (prepare_clip(clip, Recipe(half_chroma=half))[1]["frames"] for half in (False, True))
+    assert half.nbytes * 2 == whole.nbytes
+    assert np.abs(unpack(half).astype(int) - whole).mean() < 4
+
+
+def test_a_segment_of_a_long_recording_is_prepared_as_if_it_were_a_file(tiny):
+    clip = tiny.clips().iloc[0].to_dict()
+    whole, arrays, _ = prepare_clip(clip, Recipe())
+    part, cut, notes = prepare_clip(clip | {"start": 0.2, "end": whole["speech_end"]}, Recipe())
+    assert notes == []
+    assert np.abs(cut["waveform"].astype(int) - arrays["waveform"][3200 : 3200 + len(cut["waveform"])]).max() <= 1
+    assert len(cut["waveform"]) == pytest.approx((whole["speech_end"] - 0.2) * 16000, abs=2)
+    assert part["speech_start"] == pytest.approx(whole["speech_start"] - 0.2, abs=0.05)
+    assert np.abs(cut["frames"].astype(int) - arrays["frames"]).mean() < 8
+    assert part["source_time"] != whole["source_time"]
+
+
+def test_given_boxes_serve_in_place_of_a_detector(tiny, tmp_path):
+    clip = tiny.clips().iloc[0].to_dict()
+    times = np.arange(0, 2, 1 / 25)
+    frames, times = media.read_frames(clip["path"], times)
+    boxes = faces.track(frames).boxes
+    table = pd.DataFrame(boxes, columns=["left", "top", "right", "bottom"]).assign(time=times)
+    table.to_csv(tmp_path / "boxes.csv", index=False)
+    found = prepare_clip(clip, Recipe())[1]["frames"]
+    _, given, notes = prepare_clip(clip | {"boxes_path": str(tmp_path / "boxes.csv")}, Recipe(detector="given"))
+    assert notes == []
+    assert np.abs(found.astype(int) - given["frames"]).mean() < 6
+    _, arrays, notes = prepare_clip(clip, Recipe(detector="given"))
+    assert "frames" not in arrays
+    assert "face boxes" in notes[0]["reason"]
+
+
+def test_a_still_gives_one_frame_and_a_face_needs_no_detector(tmp_path):
+    picture = np.random.default_rng(0).integers(0, 255, (48, 48, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+    clip = {"clip": "a", "path": str(tmp_path / "a.png"), "audio_path": ""}
+    _, arrays, notes = prepare_clip(clip, Recipe(keep=("frames",), size=48, crop="none"))
+    assert notes == []
+    assert np.array_equal(arrays["frames"], picture[None, ..., ::-1])
+
+
+def test_without_a_face_the_whole_picture_and_the_sound_stay(tmp_path, voice):
+    plain = np.full((12, 96, 96, 3), 90, np.uint8)
+    path = media.write_clip(tmp_path / "a.mp4", plain, voice, fps=12, sample_rate=16000)
+    clip = {"clip": "a", "path": str(path), "audio_path": str(path)}
+    _, arrays, notes = prepare_clip(clip, recipes.load("light"))
+    assert set(arrays) == {"whole", "waveform"}
+    assert [note["left_out"] for note in notes] == ["video"]
+
+
+def test_a_clip_of_which_a_recipe_keeps_nothing_is_noted_once(tiny, data_folder):
+    clips = tiny.clips().head(1).assign(path="")
+    store, report = prepare.prepare(tiny, clips, Recipe(keep=("frames",)))
+    assert report["quarantined"] == 1
+    assert "found audio_path" in store.quarantine["reason"][0]
+    assert prepare.unprepared(store, clips).empty
+
+
+def test_a_full_disk_is_a_clear_error_and_the_store_stays_as_it_was(tiny, data_folder, monkeypatch):
+    clips = tiny.clips().head(6)
+    store, _ = prepare.prepare(tiny, clips.head(2))
+    before = {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", full)
+        with pytest.raises(WorkbenchError, match=r"No space left on device.*bytes are free.*make room"):
+            prepare.prepare(tiny, clips)
+    assert {path: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()} == before
+    _, report = prepare.prepare(tiny, clips)
+    assert report["prepared"] == 6
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 """The store keeps what it is given, whole or not at all."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.store import Reader, Store
+from workbench.store import QUARANTINE, Reader, Store, pack
 
 
 @pytest.fixture
@@ -79,3 +80,45 @@ def test_quarantine_survives_and_names_the_reason_for_a_missing_array(store):
     assert again.quarantine["reason"].tolist() == ["x.mp4: zero bytes"]
     with pytest.raises(WorkbenchError, match="zero bytes"):
         again.array("frames", "x")
+
+
+def test_packed_pictures_come_back_as_rgb_alone_and_in_batches(tmp_path):
+    levels = np.linspace(0, 255, 5 * 8 * 8, dtype=np.uint8).reshape(5, 8, 8, 1)
+    pictures = np.repeat(levels, 3, axis=3)  # grey: no colour to lose
+    store = Store(tmp_path)
+    store.write([{"clip": "a"}, {"clip": "b"}], [{"frames": pack(pictures)}, {"frames": pack(pictures[:2])}])
+    assert store.n_bytes == pytest.approx(7 * 8 * 8 * 1.5, abs=200)
+    assert np.abs(store.array("frames", "a").astype(int) - pictures).max() <= 2
+    batch = Reader(store, ["a", "b"], ["frames"]).batch([1, 0])
+    assert batch["frames"].shape == (2, 5, 8, 8, 3)
+    assert np.array_equal(batch["frames"][1], store.array("frames", "a"))
+    assert np.array_equal(batch["frames"][0, :2], store.array("frames", "b"))
+    assert not batch["frames"][0, 2:].any()
+
+
+def test_the_index_in_memory_is_the_one_on_disk(store):
+    store.write([{"clip": "b", "source_bytes": 9, "source_time": 9}], [{"mfcc": np.ones((1, 5), np.float16)}])
+    again = Store(store.folder)
+    pd.testing.assert_frame_equal(store.index, again.index, check_like=True)
+    first = Store(store.folder.with_name("other"))
+    first.write([{"clip": "a", "source_bytes": 9}], [{"mfcc": np.ones((1, 5), np.float16)}])
+    pd.testing.assert_frame_equal(first.index, Store(first.folder).index, check_like=True)
+    assert len(store.array("mfcc", "b")) == 1
+
+
+def test_what_the_disk_refuses_leaves_the_store_as_it_was(store, monkeypatch):
+    before = sorted(store.folder.rglob("*"))
+
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", refuse)
+    with pytest.raises(WorkbenchError, match=r"No space left on device.*bytes are free"):
+        store.write([{"clip": "d"}], [{"mfcc": np.ones((1, 5), np.float16)}])
+    assert sorted(store.folder.rglob("*")) == before
+    assert "d" not in store.index.index
+    monkeypatch.setattr(pd.DataFrame, "to_csv", refuse)
+    with pytest.raises(WorkbenchError, match="could not be written"):
+        store.write_quarantine([dict.fromkeys(QUARANTINE, "x")])
+    assert sorted(store.folder.rglob("*")) == before
+    assert store.quarantine.empty

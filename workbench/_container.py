@@ -1,19 +1,27 @@
-"""Recordings as FFmpeg opens them: streams, pictures in order, and one `MediaError` for whatever is wrong."""
+"""Recordings as FFmpeg opens them: streams, pictures in order, and one `MediaError` for whatever is wrong.
+
+A recording is a film, a sound, a still picture, or a folder of numbered pictures.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
 
 from workbench.errors import MediaError
 
+# What a still picture, or one of a folder, may be called.
+PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 # Formats whose header tells the length and does not guess it.
 STATES_LENGTH = ("mov,mp4", "matroska", "flv", "flac", "wav")
 # A playlist in disguise must not reach for the network.
 LOCAL = {"protocol_whitelist": "file,crypto,data"}
+# A still picture is either whole or of no use; a film may do without a frame. (Sound tiffs would fail, too.)
+STRICT, STRICTLY = {"err_detect": "crccheck+explode"}, ("mjpeg", "png")
 
 
 @contextmanager
@@ -23,11 +31,14 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
     if not path.is_file():
         found = "a folder" if path.exists() else "no such file"
         raise MediaError(f"{path}: expected a recording, found {found}")
-    if path.stat().st_size == 0:
-        raise MediaError(f"{path}: expected a recording, found a file of zero bytes")
     try:
-        with av.open(str(path), container_options=LOCAL, metadata_errors="ignore") as container:
-            yield container
+        if path.stat().st_size == 0:
+            raise MediaError(f"{path}: expected a recording, found a file of zero bytes")
+        with ExitStack() as stack:
+            # By its name, FFmpeg would take `photo%2d[1].png` for a pattern that stands for many files.
+            picture = path.suffix.lower() in PICTURES
+            source = stack.enter_context(path.open("rb")) if picture else f"file:{path}"
+            yield stack.enter_context(av.open(source, container_options=LOCAL, metadata_errors="ignore"))
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise MediaError(f"{path}: expected a recording that decodes, but FFmpeg says: {reason}") from error
@@ -56,6 +67,11 @@ def stream_of(path: str | Path, container, kind: str):
     return stream
 
 
+def is_still(container) -> bool:
+    """Tell whether an open file is a single picture."""
+    return container.format.name == "image2" or container.format.name.endswith("_pipe")
+
+
 def check_whole(path: str | Path, container, stream, end: float) -> None:
     """Raise MediaError if decoding ended at `end` s, well before what a trustworthy header announces.
 
@@ -78,8 +94,26 @@ def check_whole(path: str | Path, container, stream, end: float) -> None:
         raise MediaError(f"{path}: expected {size} bytes by its header, found {found}: cut short?")
 
 
+def check_picture(path: str | Path) -> None:
+    """Raise MediaError if a jpg or png lacks its end, which decoders make up for without a word."""
+    content, start, end = Path(path).read_bytes(), 0, b""
+    if content.startswith(b"\x89PNG"):
+        end = b"IEND"
+    elif content.startswith(b"\xff\xd8"):
+        start, end = 2, b"\xff\xd9"
+        while content[start : start + 1] == b"\xff" and content[start : start + 2] != b"\xff\xda":
+            # Step over what stands before the picture: among it may be a preview with an end of its own.
+            start += 2 + int.from_bytes(content[start + 2 : start + 4], "big")
+    if content.find(end, start) < 0:
+        raise MediaError(f"{path}: expected a whole picture, found one without its end: cut short?")
+
+
 def pictures(path: str | Path, container, stream) -> Iterator[tuple[float, av.VideoFrame]]:
-    """Yield (time in s, picture) in order; MediaError if nothing decodes or the end is missing."""
+    """Yield (time in s, picture) in order, one at 0 s of a still; MediaError if none decodes or the end is missing."""
+    if is_still(container):
+        check_picture(path)
+        if stream.codec_context.name in STRICTLY:
+            stream.codec_context.options = STRICT
     start, step = (container.start_time or 0) / av.time_base, float(1 / (stream.average_rate or 25))
     time = None
     for picture in container.decode(stream):
@@ -88,6 +122,39 @@ def pictures(path: str | Path, container, stream) -> Iterator[tuple[float, av.Vi
         else:
             time = 0.0 if time is None else time + step
         yield time, picture
+        if is_still(container):
+            return
     if time is None:
         raise MediaError(f"{path}: expected a picture, found a stream of which no frame decodes")
     check_whole(path, container, stream, time + step)
+
+
+def still(path: str | Path) -> av.VideoFrame:
+    """Return the picture in a file, the first one of a film; MediaError if it is missing or damaged."""
+    with opened(path) as container:
+        return next(picture for _, picture in pictures(path, container, stream_of(path, container, "video")))
+
+
+def sequence(folder: str | Path) -> list[Path]:
+    """Return the numbered pictures of a folder in the order of their numbers (the last one in each name).
+
+    Hidden files and files that are no pictures do not count.
+
+    Raises
+    ------
+    MediaError
+        If there is no picture, one without a number, or two with the same.
+    """
+    found = [p for p in Path(folder).iterdir() if p.suffix.lower() in PICTURES and not p.name.startswith(".")]
+    if not found:
+        raise MediaError(f"{folder}: expected a recording, found a folder without pictures ({', '.join(PICTURES)})")
+    numbered: dict[int, Path] = {}
+    for path in sorted(found):
+        digits = re.findall(r"[0-9]+", path.stem)
+        if not digits:
+            raise MediaError(f"{folder}: expected numbered pictures, found {path.name!r}")
+        other = numbered.setdefault(int(digits[-1]), path)
+        if other != path:
+            raise MediaError(f"{folder}: expected numbered pictures, found two of number {digits[-1]}: "
+                             f"{other.name!r} and {path.name!r}")  # fmt: skip
+    return [numbered[number] for number in sorted(numbered)]

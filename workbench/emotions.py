@@ -63,8 +63,9 @@ def relabel(clips: pd.DataFrame, to: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     Returns
     -------
     clips : the clips that the map names, `emotion` mapped and `original_emotion` as it was.
-    report : one row an emotion found (`emotion`, `becomes`, `clips`); `becomes` is '' for clips left out, whether
-        the map does not name their emotion or they have none.
+    report : one row an emotion found, in the vocabulary's order (`emotion`, `becomes`, `clips`; the sum of `clips` is
+        that of the table). `becomes` is '' for clips left out: the map does not name their emotion, or they have none
+        (`emotion` is '' then).
 
     Raises
     ------
@@ -72,11 +73,31 @@ def relabel(clips: pd.DataFrame, to: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         For an unknown map.
     """
     names = MAPS[choose("label map", to, MAPS)]
-    becomes = clips["emotion"].map(names).fillna("")
-    counts = clips.assign(becomes=becomes).groupby(["emotion", "becomes"], sort=False).size()
-    report = counts.rename("clips").reset_index()
-    mapped = clips.assign(original_emotion=clips["emotion"], emotion=becomes)
+    found = clips["emotion"].fillna("")
+    becomes = found.map(names).fillna("").astype(found.dtype)
+    counts = pd.DataFrame({"emotion": found, "becomes": becomes}).value_counts().rename("clips").reset_index()
+    report = counts.sort_values("emotion", key=lambda words: words.map(_place), ignore_index=True)
+    mapped = clips.assign(original_emotion=found, emotion=becomes)
     return mapped[becomes != ""].reset_index(drop=True), report
+
+
+def label_maps(clips: pd.DataFrame) -> pd.DataFrame:
+    """Return what every map of `MAPS` makes of a clip table: the reports of `relabel` side by side.
+
+    Returns
+    -------
+    table : one row an emotion found (`emotion`, '' for clips without one; `clips`), and a column a map with what the
+        emotion becomes there, '' where its clips are left out.
+    """
+    reports = {name: relabel(clips, name)[1].set_index("emotion") for name in MAPS}
+    first = next(iter(reports.values()))
+    return first[["clips"]].assign(**{name: report["becomes"] for name, report in reports.items()}).reset_index()
+
+
+def _place(word: str) -> int:
+    """Return where a word stands in the vocabulary; unknown words come after it, no word at the very end."""
+    known = EMOTIONS + EXTRA
+    return known.index(word) if word in known else len(known) + (word == "")
 
 
 def probability_columns(emotions: Iterable[str]) -> list[str]:

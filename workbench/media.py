@@ -2,7 +2,9 @@
 
 Decoding is FFmpeg's, through PyAV, so every container and codec it knows will do; resampling is soxr's. Of
 several streams of a kind the first is taken (a cover picture is not one). Time zero is where the container
-starts, for picture and sound alike. Whatever is wrong with a file becomes one `MediaError`.
+starts, for picture and sound alike. A still picture is a recording of 0 s that shows it at all times; a folder
+of numbered pictures is a film of so many frames a second, by the order of the numbers. Whatever is wrong with a
+file becomes one `MediaError`.
 """
 
 from __future__ import annotations
@@ -20,15 +22,16 @@ import soxr
 from scipy.ndimage import median_filter
 from scipy.signal import butter, sosfilt
 
-from workbench._container import check_whole, find, kinds, opened, pictures, stream_of
+from workbench._container import check_whole, find, is_still, kinds, opened, pictures, sequence, still, stream_of
 from workbench.errors import MediaError
 
+FPS = 30.0  # of a folder of pictures, unless told
 SILENCE = 1e-4  # peak amplitude, -80 dB of full scale: below anything a microphone picks up
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a header says: streams present, size in pixels as shown, frames a second, duration in s."""
+    """What a header says: streams present, size in pixels as shown, frames a second (0 of a still), duration in s."""
 
     has_frames: bool
     has_sound: bool
@@ -38,19 +41,33 @@ class Probe:
     duration: float
 
 
-def probe(path: str | Path) -> Probe:
+def probe(path: str | Path, *, fps: float = FPS) -> Probe:
     """Return what the file's header and first picture say, without reading it through.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, or a folder of numbered pictures.
+    fps : float
+        Frames a second of a folder; without effect on a file.
 
     Raises
     ------
     MediaError
         If the file is missing, empty or no recording.
     """
+    if Path(path).is_dir():
+        files = sequence(path)
+        height, width = _shape(still(files[0]))
+        return Probe(True, False, width, height, fps, len(files) / fps)
     with opened(path) as container:
         has_sound, duration = bool(container.streams.audio), (container.duration or 0) / av.time_base
         if find(container, "video") is None:
             return Probe(False, has_sound, 0, 0, 0.0, duration)
         stream = stream_of(path, container, "video")
+        if is_still(container):
+            height, width = _shape(next(pictures(path, container, stream))[1])
+            return Probe(True, False, width, height, 0.0, 0.0)
         first = next(container.decode(stream), None)
         height, width = _shape(first) if first else (stream.height, stream.width)
         return Probe(True, has_sound, width, height, float(stream.average_rate or 0), duration)
@@ -95,18 +112,23 @@ def read_waveform(path: str | Path, *, sample_rate: int = 16000) -> np.ndarray:
     return np.clip(waveform, -1, 1)
 
 
-def read_frames(path: str | Path, times: np.ndarray, *, threads: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def read_frames(
+    path: str | Path, times: np.ndarray, *, threads: int = 1, fps: float = FPS
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the frames nearest to some times, from one pass over the file that stops after the last of them.
 
     Parameters
     ----------
     path : str or Path
-        Any container and codec that FFmpeg reads; frames need not be evenly spaced.
+        Any container and codec that FFmpeg reads; frames need not be evenly spaced. Or a still picture, or a
+        folder of numbered pictures, of which only those that are needed are read.
     times : (t,) array, t >= 1
         Seconds from the start of the recording, in any order, repeats allowed. Beyond the end, the last frame
         that decodes serves (containers may announce more).
     threads : int
         Threads of the decoder; 0 lets FFmpeg choose.
+    fps : float
+        Frames a second of a folder; without effect on a file.
 
     Returns
     -------
@@ -120,6 +142,8 @@ def read_frames(path: str | Path, times: np.ndarray, *, threads: int = 1) -> tup
         If the file is missing, empty or unreadable, has no picture, or none decodes.
     """
     wanted = np.asarray(times, dtype=np.float64)
+    if Path(path).is_dir():
+        return _read_folder(sequence(path), wanted, fps)
     queue = collections.deque(np.argsort(wanted, kind="stable"))
     shown, frames, before = np.empty(len(wanted)), None, None
     with opened(path) as container:
@@ -140,6 +164,17 @@ def read_frames(path: str | Path, times: np.ndarray, *, threads: int = 1) -> tup
     return frames, shown
 
 
+def _read_folder(files: list[Path], wanted: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the frames nearest to the `wanted` times, and their times, as `read_frames` does."""
+    places, frames = np.clip(np.rint(wanted * fps), 0, len(files) - 1).astype(int), None
+    for place in np.unique(places):
+        picture = still(files[place])
+        if frames is None:
+            frames = np.empty((len(wanted), *_shape(picture), 3), np.uint8)
+        frames[places == place] = _upright(picture, frames.shape[1:3])
+    return frames, places / fps
+
+
 def _shape(picture: av.VideoFrame) -> tuple[int, int]:
     """Return the (height, width) of a picture when it is turned as the file says."""
     shape = (picture.height, picture.width)
@@ -154,7 +189,7 @@ def _upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
 
 
 def verify(path: str | Path) -> None:
-    """Decode the sound and the picture of a file from beginning to end.
+    """Decode the sound and the picture of a file, or every picture of a folder, from beginning to end.
 
     Raises
     ------
@@ -162,6 +197,9 @@ def verify(path: str | Path) -> None:
         If the file is missing, empty or unreadable, has neither sound nor picture, ends before its header
         says, or has a stream that decodes to nothing or to samples that are no numbers.
     """
+    if Path(path).is_dir():
+        collections.deque(map(still, sequence(path)), maxlen=0)
+        return
     with opened(path) as container:
         picture, sound = find(container, "video"), find(container, "audio")
         if picture is None and sound is None:

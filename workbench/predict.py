@@ -13,7 +13,9 @@ from workbench import media, runs
 from workbench.errors import MediaError
 from workbench.fusion import stacking
 from workbench.models import Model, build
-from workbench.prepare import Recipe, prepare_clip
+from workbench.prepare import prepare_clip
+from workbench.recipes import SOUNDS, Recipe
+from workbench.store import unpack
 
 
 def load_model(run: runs.Run) -> Model:
@@ -77,6 +79,7 @@ def _one(file: str, run: runs.Run, recipe: Recipe, answer: Callable) -> dict:
         clip = {"clip": Path(file).stem, "path": file, "audio_path": file if probe.has_sound else ""}
         clip["path"] = file if probe.has_frames else ""
         _, arrays, rows = prepare_clip(clip, recipe)
+        arrays = {name: unpack(array) for name, array in arrays.items()}
         notes = [row["reason"] for row in rows]
         notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
     except MediaError as error:
@@ -90,7 +93,7 @@ def _one(file: str, run: runs.Run, recipe: Recipe, answer: Callable) -> dict:
         "emotion": None if found is None else classes[int(shares.argmax())],
         "probabilities": {name: float(share) for name, share in zip(classes, shares, strict=True)},
         "face": "frames" in arrays,
-        "sound": "mfcc" in arrays,
+        "sound": any(name in arrays for name in SOUNDS),
         "notes": notes,
         "run": run.name,
     }

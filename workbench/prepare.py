@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,37 +12,13 @@ import pandas as pd
 
 from workbench import acoustics, faces, media, paths, scale
 from workbench.errors import MediaError
-from workbench.store import Store
+from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
+from workbench.store import Store, pack
 
 SHARD = 32
 LEAST_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a recording becomes arrays. Its hash keys the store.
-
-    `frames` (n_frames, size, size, 3) uint8: face crops, evenly spaced over the speech. `mfcc` (t, n_mfcc)
-    float16: of the speech. `waveform` (n,) int16: mono, full scale 32767, the whole recording.
-    """
-
-    name: str = "benha"
-    n_frames: int = 15
-    size: int = 64
-    sample_rate: int = 16000
-    n_mfcc: int = 40
-    n_fft: int = 1024
-    hop_length: int = 256
-
-    @property
-    def key(self) -> str:
-        """The recipe's name and a hash of its values."""
-        return f"{self.name}-{digest(asdict(self))}"
-
-
-def digest(value) -> str:
-    """Return 8 hexadecimal digits that name a JSON-able value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:8]
+SOURCE = ["clip", "path", "audio_path", "start", "end", "boxes_path", "fps"]
+UNSAID = {"start": 0.0, "boxes_path": "", "fps": 30.0}
 
 
 def store_of(corpus, recipe: Recipe) -> Store:
@@ -54,44 +27,106 @@ def store_of(corpus, recipe: Recipe) -> Store:
     return Store(paths.prepared() / corpus.card.name / f"{recipe.key}-{root}")
 
 
-def prepare_sound(path: str, recipe: Recipe) -> tuple[dict[str, np.ndarray], tuple[float, float]]:
-    """Return a recording's `waveform` and `mfcc`, and the (start, end) of its speech in seconds.
+def read_sound(clip: dict, recipe: Recipe) -> tuple[np.ndarray, tuple[float, float]]:
+    """Return a clip's waveform (n,) float32 and the (start, end) of its speech in seconds from the waveform's start.
 
     Raises
     ------
     MediaError
         If it has no sound, only silence, values that are not numbers, or less than 0.1 s.
     """
+    path, (start, end) = clip["audio_path"], _span(clip)
     waveform = media.read_waveform(path, sample_rate=recipe.sample_rate)
+    waveform = waveform[round(start * recipe.sample_rate) : None if end is None else round(end * recipe.sample_rate)]
     if media.is_silent(waveform):
         raise MediaError(f"{path}: the sound is silent, expected a voice")
     seconds = len(waveform) / recipe.sample_rate
     if seconds < LEAST_SECONDS:
         raise MediaError(f"{path}: the sound lasts {seconds:.3f} s, expected at least {LEAST_SECONDS} s")
-    start, end = media.speech_span(waveform, sample_rate=recipe.sample_rate)
+    return waveform, media.speech_span(waveform, sample_rate=recipe.sample_rate)
+
+
+def sound_arrays(waveform: np.ndarray, span: tuple[float, float], recipe: Recipe) -> dict[str, np.ndarray]:
+    """Return what a recipe keeps of a sound: of `waveform`, `mfcc`, `spectrogram` (see `Recipe`).
+
+    Parameters
+    ----------
+    waveform : (n,) float32 in [-1, 1], at the recipe's sample rate
+    span : (start, end) of the speech in it, s
+    """
+    start, end = span
     speech = waveform[int(start * recipe.sample_rate) : int(np.ceil(end * recipe.sample_rate))]
-    options = {"n_mfcc": recipe.n_mfcc, "n_fft": recipe.n_fft, "hop_length": recipe.hop_length}
-    mfcc = acoustics.mfcc(speech, sample_rate=recipe.sample_rate, **options)
-    pcm = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
-    return {"waveform": pcm, "mfcc": mfcc.T.astype(np.float16)}, (start, end)
+    options = {"sample_rate": recipe.sample_rate, "n_fft": recipe.n_fft, "hop_length": recipe.hop_length}
+    arrays = {}
+    if "waveform" in recipe.keep:
+        arrays["waveform"] = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+    if "mfcc" in recipe.keep:
+        mfcc = acoustics.mfcc(speech, n_mfcc=recipe.n_mfcc, **options).T.astype(np.float16)
+        arrays["mfcc"] = _fit(mfcc, recipe.n_steps) if recipe.n_steps else mfcc
+    if "spectrogram" in recipe.keep:
+        arrays["spectrogram"] = acoustics.spectrogram(speech, **options).T
+    return arrays
 
 
-def prepare_picture(path: str, recipe: Recipe, span: tuple[float, float] | None) -> tuple[np.ndarray, faces.Track]:
-    """Return a recording's face crops (n_frames, size, size, 3) uint8, evenly spaced over `span`, and the face track.
+def _fit(array: np.ndarray, length: int) -> np.ndarray:
+    """Cut or zero-pad an array (t, k) at its end to (length, k)."""
+    return np.pad(array[:length], ((0, max(0, length - len(array))), (0, 0)))
+
+
+def prepare_picture(
+    clip: dict, recipe: Recipe, span: tuple[float, float] | None
+) -> tuple[dict[str, np.ndarray], faces.Track | None, str]:
+    """Return what a recipe keeps of a clip's picture (`frames`, `whole`), the face track, and why there is no face.
+
+    Pictures are evenly spaced over `span`, the speech, in seconds from the clip's start; without one, over the clip.
 
     Raises
     ------
     MediaError
-        If it has no picture, or no face is found in it.
+        If it has no picture.
     """
-    start, end = span or (0.0, media.probe(path).duration)
-    times = np.linspace(start, end, recipe.n_frames + 1)[:-1] + (end - start) / recipe.n_frames / 2
-    frames, _ = media.read_frames(path, times)
-    try:
-        track = faces.track(frames)
-    except MediaError as error:
-        raise MediaError(f"{path}: {error}") from None
+    path, (start, end), fps = clip["path"], _span(clip), clip.get("fps", UNSAID["fps"])
+    duration = media.probe(path, fps=fps).duration
+    first, last = span or (0.0, (duration if end is None else min(end, duration)) - start)
+    times = start + np.linspace(first, last, recipe.n_frames + 1)[:-1] + (last - first) / recipe.n_frames / 2
+    frames, times = media.read_frames(path, times if duration else np.zeros(1), fps=fps)
+    arrays, track, reason = {}, None, ""
+    if "whole" in recipe.keep:
+        arrays["whole"] = faces.whole(frames, size=recipe.size)
+    if "frames" in recipe.keep:
+        try:
+            arrays["frames"], track = _face(clip, frames, times, recipe)
+        except MediaError as error:
+            reason = f"{path}: {error}"
+    return {name: pack(array) if recipe.half_chroma else array for name, array in arrays.items()}, track, reason
+
+
+def _face(clip: dict, frames: np.ndarray, times: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, faces.Track | None]:
+    """Find the face, follow it and cut it out as the recipe says."""
+    if recipe.crop == "none":
+        return faces.whole(frames, size=recipe.size), None
+    # dlib is looked for at the width that suits the clip; the other detectors choose by themselves.
+    detector = None if recipe.detector in ("dlib", "given") else faces.detector(recipe.detector)
+    if recipe.detector == "given":
+        track = faces.given(_boxes_path(clip), times, frames.shape)
+    else:
+        track = faces.track(frames, detector)
+    if recipe.crop == "eyes":
+        with_points = detector if hasattr(detector, "points") else None
+        return faces.align(frames, faces.eyes(frames, track.boxes, detector=with_points), size=recipe.size), track
     return faces.crop(frames, track.boxes, size=recipe.size), track
+
+
+def _boxes_path(clip: dict) -> str:
+    if not clip.get("boxes_path"):
+        raise MediaError("expected a file of face boxes beside it (recipe: detector given), found none")
+    return clip["boxes_path"]
+
+
+def _span(clip: dict) -> tuple[float, float | None]:
+    """Return where a clip lies in its files, in s; None for the end of the file."""
+    start, end = clip.get("start", 0.0), clip.get("end")
+    return float(start or 0.0), None if end is None or np.isnan(end) else float(end)
 
 
 def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray], list[dict]]:
@@ -100,7 +135,8 @@ def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray
     Parameters
     ----------
     clip : dict
-        A row of the clip table: `clip`, `path`, `audio_path`.
+        A row of the clip table: `clip`, `path`, `audio_path`, and where it has them `start`, `end`, `boxes_path`,
+        `fps` (of a folder of pictures).
 
     Returns
     -------
@@ -108,40 +144,60 @@ def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray
         Facts for the index. arrays : dict by name, empty if nothing could be prepared. notes : rows of the
         quarantine table: what was left out (`audio`, `video`, or '' for a mere reservation) and why.
     """
-    arrays, notes, span = {}, [], None
-    row = {
-        "clip": clip["clip"],
-        **fingerprint(clip),
-        "speech_start": np.nan,
-        "speech_end": np.nan,
-        "faces": 0,
-    }
-    row["faces_found"] = np.nan
+    row = {"clip": clip["clip"], **fingerprint(clip)}
+    row |= {"speech_start": np.nan, "speech_end": np.nan, "faces": 0, "faces_found": np.nan}
+    arrays, notes, span, track = {}, [], None, None
     if clip["audio_path"]:
         try:
-            sound, span = prepare_sound(clip["audio_path"], recipe)
-            arrays |= sound
+            waveform, span = read_sound(clip, recipe)
+            arrays |= sound_arrays(waveform, span, recipe)
             row["speech_start"], row["speech_end"] = span
         except MediaError as error:
             notes.append({"left_out": "audio", "path": clip["audio_path"], "reason": str(error)})
-    if clip["path"]:
+    if clip["path"] and set(PICTURES) & set(recipe.keep):
         try:
-            arrays["frames"], track = prepare_picture(clip["path"], recipe, span)
-            row["faces"], row["faces_found"] = track.n_faces, float(np.mean(track.found))
-            if track.n_faces > 1:
-                reason = f"{clip['path']}: {track.n_faces} faces, the largest steady one was taken, expected one"
-                notes.append({"left_out": "", "path": clip["path"], "reason": reason})
+            pictures, track, reason = prepare_picture(clip, recipe, span)
+            arrays |= pictures
         except MediaError as error:
-            notes.append({"left_out": "video", "path": clip["path"], "reason": str(error)})
+            reason = str(error)
+        if reason:
+            notes.append({"left_out": "video", "path": clip["path"], "reason": reason})
+    if track:
+        row["faces"], row["faces_found"] = track.n_faces, float(np.mean(track.found))
+        if track.n_faces > 1:
+            reason = f"{clip['path']}: {track.n_faces} faces, the largest steady one was taken, expected one"
+            notes.append({"left_out": "", "path": clip["path"], "reason": reason})
+    if not arrays and not notes:
+        have = " and ".join(kind for kind in ("path", "audio_path") if clip[kind]) or "no recording"
+        reason = f"{clip['clip']}: expected what gives {', '.join(recipe.keep)}, found {have}"
+        notes.append({"left_out": "audio, video", "path": clip["path"] or clip["audio_path"], "reason": reason})
     source = {key: row[key] for key in ("clip", "source_bytes", "source_time")}
     return row, arrays, [source | note for note in notes]
 
 
+def crashed(clip: dict, reason: str) -> tuple[dict, dict, list[dict]]:
+    """Return what `prepare_clip` would, for a clip that took its worker process down with it."""
+    path = clip["path"] or clip["audio_path"]
+    note = {"left_out": "audio, video", "path": path, "reason": f"{path}: expected a recording that decodes, {reason}"}
+    return {"clip": clip["clip"]}, {}, [{"clip": clip["clip"], **fingerprint(clip)} | note]
+
+
 def fingerprint(clip: dict) -> dict:
-    """Return the size in bytes and the change time of a clip's files, by which a changed recording is noticed."""
-    stats = [Path(path).stat() for path in {clip["path"], clip["audio_path"]} if path and Path(path).exists()]
-    times = sum(stat.st_mtime_ns for stat in stats) % 2**53
+    """Return the size in bytes and the change time of a clip's files, by which a changed recording is noticed.
+
+    A clip that is a part of its file has its place in the file in the time too.
+    """
+    files = {clip["path"], clip["audio_path"], clip.get("boxes_path") or ""} - {""}
+    stats = [file.stat() for path in map(Path, files) if path.exists() for file in _members(path)]
+    start, end = _span(clip)
+    place = int(digest([start, end]), 16) if start or end else 0
+    times = (sum(stat.st_mtime_ns for stat in stats) + place) % 2**53
     return {"source_bytes": sum(stat.st_size for stat in stats), "source_time": times}
+
+
+def _members(path: Path) -> list[Path]:
+    """Return a file, or the files of a folder of pictures."""
+    return [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
 
 
 def unprepared(store: Store, clips: pd.DataFrame) -> pd.DataFrame:
@@ -149,8 +205,8 @@ def unprepared(store: Store, clips: pd.DataFrame) -> pd.DataFrame:
     columns = ["clip", "source_bytes", "source_time"]
     known = pd.concat([store.index.reset_index(), store.quarantine]).reindex(columns=columns)
     known = set(known.itertuples(index=False, name=None))
-    now = [fingerprint(clip) for clip in clips[["path", "audio_path"]].to_dict("records")]
-    mine = zip(clips["clip"], (f["source_bytes"] for f in now), (f["source_time"] for f in now), strict=True)
+    now = pd.DataFrame([{"clip": clip["clip"], **fingerprint(clip)} for clip in clips.to_dict("records")])
+    mine = now.reindex(columns=columns).itertuples(index=False, name=None)
     return clips[[key not in known for key in mine]]
 
 
@@ -160,12 +216,17 @@ def prepare(
     recipe: Recipe | None = None,
     *,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Callable | None = None,
 ) -> tuple[Store, dict]:
     """Prepare clips into the corpus's store; what is there already is kept, what fails is quarantined.
 
     Parameters
     ----------
+    jobs : int
+        Processes on this machine.
+    cluster : str, optional
+        The address of a Dask scheduler, whose workers do it instead (`scale.fan_out`).
     progress : callable, optional
         Wraps an iterable: ``progress(items, total=..., description=...)``.
 
@@ -175,17 +236,10 @@ def prepare(
     report : dict
         `clips`, `prepared`, `quarantined` (clips of which nothing could be used), `seconds`, `bytes`.
     """
-    recipe = recipe or Recipe()
-    began, store = time.perf_counter(), store_of(corpus, recipe)
-    todo = unprepared(store, clips)
-    if len(todo):
-        with store.writing():
-            store.forget(todo["clip"].tolist())
-            items = todo[["clip", "path", "audio_path"]].to_dict("records")
-            done = scale.fan_out(partial(prepare_clip, recipe=recipe), items, jobs=jobs)
-            if progress:
-                done = progress(done, total=len(items), description=f"preparing {corpus.card.name}")
-            _keep(store, done)
+    began, store = time.perf_counter(), store_of(corpus, recipe or Recipe())
+    if progress:
+        progress = partial(progress, description=f"preparing {corpus.card.name}")
+    fill(store, clips, recipe or Recipe(), jobs=jobs, cluster=cluster, progress=progress)
     ready = store.index.index.intersection(clips["clip"])
     return store, {
         "clips": len(clips),
@@ -194,6 +248,27 @@ def prepare(
         "seconds": round(time.perf_counter() - began, 3),
         "bytes": store.n_bytes,
     }
+
+
+def fill(
+    store: Store,
+    clips: pd.DataFrame,
+    recipe: Recipe,
+    *,
+    jobs: int = 1,
+    cluster: str | None = None,
+    progress: Callable | None = None,
+) -> None:
+    """Prepare into a store the clips that it has not, or not as their files are now (see `prepare`)."""
+    todo = unprepared(store, clips)
+    if todo.empty:
+        return
+    with store.writing():
+        store.forget(todo["clip"].tolist())
+        items = todo.reindex(columns=SOURCE).fillna(UNSAID).to_dict("records")
+        work = partial(prepare_clip, recipe=recipe)
+        done = scale.fan_out(work, items, jobs=jobs, cluster=cluster, broken=crashed)
+        _keep(store, progress(done, total=len(items)) if progress else done)
 
 
 def _keep(store: Store, done: Iterator) -> None:
@@ -221,7 +296,10 @@ def _keep(store: Store, done: Iterator) -> None:
 
 
 def usable(store: Store, clips: pd.DataFrame, modality: str) -> pd.DataFrame:
-    """Return the clips that have, in the store, what `modality` needs (`audio`: mfcc, `video`: frames)."""
-    needed = {"audio": ["mfcc"], "video": ["frames"], "audiovisual": ["mfcc", "frames"]}[modality]
-    has = np.all([store.lengths(name, clips["clip"].tolist()) > 0 for name in needed], axis=0)
-    return clips[has].reset_index(drop=True)
+    """Return the clips of which the store has what `modality` needs: a sound, pictures, or both."""
+    heard, seen = (_has(store, clips, names) for names in (SOUNDS, PICTURES))
+    return clips[{"audio": heard, "video": seen, "audiovisual": heard & seen}[modality]].reset_index(drop=True)
+
+
+def _has(store: Store, clips: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
+    return np.any([store.lengths(name, clips["clip"].tolist()) > 0 for name in names], axis=0)

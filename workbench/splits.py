@@ -198,8 +198,9 @@ def audit(
 ) -> dict[str, object]:
     """Report what stands on both sides of a split.
 
-    Returns ``{"leaks": bool, "shared": {"speaker": n, "take": n, "clip": n}}``: `shared` counts
-    distinct speakers, takes and clips; a name left empty is not known and does not count.
+    Returns ``{"leaks": bool, "shared": {"speaker": n, "take": n, "clip": n}, "unknown": {...}}``: `shared` counts
+    distinct speakers, takes and clips. A name left empty is not known and does not count there: `unknown` says of how
+    many clips on either side, and as long as it is not 0, `leaks` being False proves nothing about that kind.
 
     Raises
     ------
@@ -216,7 +217,11 @@ def audit(
     ]
     if found:
         raise LeakError(f"both sides of the split hold {', '.join(found)}; expected none")
-    return {"leaks": any(shared.values()), "shared": {kind: len(names) for kind, names in shared.items()}}
+    return {
+        "leaks": any(shared.values()),
+        "shared": {kind: len(names) for kind, names in shared.items()},
+        "unknown": {kind: sum(int((side[kind].fillna("") == "").sum()) for side in sides) for kind in KINDS},
+    }
 
 
 def _known(names: pd.Series) -> set:

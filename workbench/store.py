@@ -2,8 +2,11 @@
 
 A store is a folder of shards. A shard holds, for some clips, one NPY file an array (the clips' rows joined along
 the first axis) and `index.parquet`, one row a clip with where its rows begin and how many they are. A shard is
-written under another name and renamed when complete, so a killed process leaves whole shards or nothing.
-`quarantine.csv` lists what was left out, or prepared with a reservation, and why.
+written under another name and renamed when complete, so a killed process leaves whole shards or nothing, and so
+does a full disk. `quarantine.csv` lists what was left out, or prepared with a reservation, and why.
+
+Pictures are kept as RGB (t, h, w, 3), or packed by `pack` with colour at half resolution (t, 3 * h / 2, w); readers get
+RGB from both.
 """
 
 from __future__ import annotations
@@ -15,12 +18,44 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
 
 QUARANTINE = ["clip", "path", "left_out", "reason", "source_bytes", "source_time"]
+
+
+def pack(pictures: np.ndarray) -> np.ndarray:
+    """Return RGB pictures (t, h, w, 3) uint8, h and w even, as I420 (t, 3 * h / 2, w) uint8: half the bytes.
+
+    Brightness keeps its resolution, colour has one value for four pixels, as in most films.
+    """
+    return np.stack([cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420) for picture in pictures])
+
+
+def unpack(array: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return an array of the store as models see it: packed pictures (t, 3 * h / 2, w) uint8 become RGB (t, h, w, 3).
+
+    Anything else is returned as it is, or copied into `out` where that is given.
+    """
+    if array.ndim != 3 or array.dtype != np.uint8:
+        if out is None:
+            return array
+        out[:] = array
+        return out
+    n_frames, rows, width = array.shape
+    out = np.empty((n_frames, rows * 2 // 3, width, 3), np.uint8) if out is None else out
+    for picture, rgb in zip(array, out, strict=True):
+        cv2.cvtColor(picture, cv2.COLOR_YUV2RGB_I420, dst=rgb)
+    return out
+
+
+def _unpacked_shape(array: np.ndarray) -> tuple[int, ...]:
+    if array.ndim != 3 or array.dtype != np.uint8:
+        return array.shape
+    return (len(array), array.shape[1] * 2 // 3, array.shape[2], 3)
 
 
 class Store:
@@ -41,12 +76,14 @@ class Store:
     def refresh(self) -> None:
         """Read the index and the quarantine table again."""
         parts = [pd.read_parquet(path).assign(shard=path.parent.name) for path in self._indices()]
-        index = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"clip": [], "shard": []})
-        self.index = index.drop_duplicates("clip", keep="last").set_index("clip")
+        self._set_index(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"clip": [], "shard": []}))
         quarantine = self.folder / "quarantine.csv"
         self.quarantine = (
             pd.read_csv(quarantine, keep_default_na=False) if quarantine.exists() else pd.DataFrame(columns=QUARANTINE)
         )
+
+    def _set_index(self, table: pd.DataFrame) -> None:
+        self.index = table.drop_duplicates("clip", keep="last").set_index("clip")
 
     def _indices(self) -> list[Path]:
         return sorted(self.folder.glob("shard-?????/index.parquet"))
@@ -77,17 +114,12 @@ class Store:
             return
         number = max((int(path.parent.name[-5:]) for path in self._indices()), default=-1) + 1
         final, part = self.folder / f"shard-{number:05d}", self.folder / f"shard-{number:05d}.part"
-        part.mkdir()
-        rows = [dict(row) for row in rows]
-        for name in sorted({name for mine in arrays for name in mine}):
-            start = 0
-            for row, mine in zip(rows, arrays, strict=True):
-                row[f"{name}_start"], row[f"{name}_length"] = start, len(mine.get(name, ()))
-                start += row[f"{name}_length"]
-            np.save(part / f"{name}.npy", np.concatenate([mine[name] for mine in arrays if name in mine]))
-        pd.DataFrame(rows).to_parquet(part / "index.parquet", index=False)
-        os.replace(part, final)
-        self.refresh()
+        with _all_or_nothing(part):
+            part.mkdir()
+            index = _write_shard(part, rows, arrays)
+            os.replace(part, final)
+        index = index.assign(shard=final.name)
+        self._set_index(pd.concat([self.index.reset_index(), index], ignore_index=True) if len(self.index) else index)
 
     def write_quarantine(self, rows: Sequence[dict]) -> None:
         """Add rows to the quarantine table; a clip's new rows replace its old ones."""
@@ -104,9 +136,11 @@ class Store:
 
     def _save_quarantine(self, table: pd.DataFrame) -> None:
         part = self.folder / "quarantine.csv.part"
-        table[QUARANTINE].sort_values("clip").to_csv(part, index=False)
-        os.replace(part, self.folder / "quarantine.csv")
-        self.refresh()
+        quarantine = table[QUARANTINE].sort_values("clip", ignore_index=True)
+        with _all_or_nothing(part):
+            quarantine.to_csv(part, index=False)
+            os.replace(part, self.folder / "quarantine.csv")
+        self.quarantine = quarantine
 
     def lengths(self, name: str, clips: Sequence[str]) -> np.ndarray:
         """Return how many rows (frames, samples) each clip has of array `name`; 0 where it has none. Shape (n,)."""
@@ -116,13 +150,17 @@ class Store:
         return self.index[column].reindex(clips).fillna(0).to_numpy(dtype=int)
 
     def array(self, name: str, clip: str) -> np.ndarray:
-        """Return a clip's array as a view of the memory-mapped file, time first.
+        """Return a clip's array, time first: a view of the memory-mapped file, or RGB unpacked from it.
 
         Raises
         ------
         WorkbenchError
             If the clip has not been prepared or lacks this array; the quarantine's reason is given.
         """
+        return unpack(self.view(name, clip))
+
+    def view(self, name: str, clip: str) -> np.ndarray:
+        """Return a clip's array as it is kept (`array` unpacks it), a view of the memory-mapped file."""
         length = self.lengths(name, [clip])[0]
         if length == 0:
             why = self.quarantine.loc[self.quarantine["clip"] == clip, "reason"].tolist() or ["not prepared"]
@@ -142,6 +180,37 @@ class Store:
         return sum(path.stat().st_size for path in self.folder.glob("shard-?????/*.npy"))
 
 
+def _write_shard(folder: Path, rows: Sequence[dict], arrays: Sequence[dict[str, np.ndarray]]) -> pd.DataFrame:
+    """Write a shard's files into `folder` and return its index."""
+    rows = [dict(row) for row in rows]
+    for name in sorted({name for mine in arrays for name in mine}):
+        start = 0
+        for row, mine in zip(rows, arrays, strict=True):
+            row[f"{name}_start"], row[f"{name}_length"] = start, len(mine.get(name, ()))
+            start += row[f"{name}_length"]
+        np.save(folder / f"{name}.npy", np.concatenate([mine[name] for mine in arrays if name in mine]))
+    index = pd.DataFrame(rows)
+    index.to_parquet(folder / "index.parquet", index=False)
+    return index
+
+
+@contextmanager
+def _all_or_nothing(part: Path):
+    """Leave nothing of a half-written `part` behind; what the system refused (a full disk) is the user's to mend."""
+    try:
+        yield
+    except BaseException as error:
+        shutil.rmtree(part, ignore_errors=True) if part.is_dir() else part.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        # numpy's message for a full disk is a number of bytes and has no error number, so the free space is told.
+        free = shutil.disk_usage(part.parent).free
+        raise WorkbenchError(
+            f"{part.parent}: prepared clips could not be written ({error}); {free:,} bytes are free on this disk. What "
+            "was prepared before is kept: make room, and the same command goes on from there"
+        ) from error
+
+
 class Reader:
     """Fast access to some clips of a store: positions in, padded batch out.
 
@@ -155,7 +224,7 @@ class Reader:
     """
 
     def __init__(self, store: Store, clips: Sequence[str], names: Sequence[str]):
-        self.views = {name: [store.array(name, clip) for clip in clips] for name in names}
+        self.views = {name: [store.view(name, clip) for clip in clips] for name in names}
 
     def batch(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
         """Return each array for `positions`, (B, T, ...) zero-padded to the longest, and `<name>_mask` (B, T) bool."""
@@ -163,8 +232,10 @@ class Reader:
         for name, views in self.views.items():
             chosen = [views[position] for position in positions]
             lengths = np.array([len(view) for view in chosen])
-            out[name] = np.zeros((len(chosen), lengths.max(), *chosen[0].shape[1:]), dtype=chosen[0].dtype)
-            for row, view in zip(out[name], chosen, strict=True):
-                row[: len(view)] = view
+            shape = (len(chosen), lengths.max(), *_unpacked_shape(chosen[0])[1:])
+            out[name] = np.empty(shape, dtype=chosen[0].dtype)
+            for row, view, length in zip(out[name], chosen, lengths, strict=True):
+                unpack(view, row[:length])
+                row[length:] = 0
             out[f"{name}_mask"] = np.arange(lengths.max()) < lengths[:, None]
         return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
+from workbench.augment import Augmented, Speech, policy
 from workbench.errors import WorkbenchError, choose
 from workbench.store import Reader
 
@@ -34,7 +35,9 @@ class Settings:
 
     `patience` epochs without a lower loss on the inner validation clips end the training; the weights of the best
     epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the losses of a model's
-    side branches.
+    side branches. `augment` is what `augment.policy` takes, kept with all its values spelled out; training clips are
+    drawn anew in every epoch, or, with `copies`, stand once as recorded and so many times augmented, alike in every
+    epoch. What acts on an array that the model does not read is without effect.
     """
 
     epochs: int = 40
@@ -46,6 +49,8 @@ class Settings:
     patience: int = 10
     side_weight: float = 1.0
     precision: str = "no"
+    augment: list[dict] = field(default_factory=list)
+    copies: int = 0
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
@@ -53,20 +58,31 @@ class Settings:
         for name in ("epochs", "batch_size", "patience", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
+        object.__setattr__(self, "augment", policy(self.augment).settings())
+        if self.copies < 0 or (self.copies and not self.augment):
+            why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
+            raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
 
 
 class Clips:
-    """Prepared clips to train on and predict: the model's inputs and masks, and `emotion`, class numbers (n,)."""
+    """Prepared clips to train on and predict: the model's inputs and masks, and `emotion`, class numbers (n,).
 
-    def __init__(self, reader: Reader, emotion: Sequence[int]):
-        self.reader = reader
+    `speech`, needed only where augmentation acts on sound, gives training the clips' speech as a waveform.
+    """
+
+    def __init__(self, reader: Reader, emotion: Sequence[int], *, speech: Speech | None = None):
+        self.reader, self.speech = reader, speech
         self.emotion = torch.as_tensor(np.asarray(emotion), dtype=torch.int64)
 
     def batch(self, positions: list[int]) -> dict[str, Tensor]:
         """Return the clips at `positions` as one batch: arrays (B, T, ...), masks (B, T), `emotion` (B,)."""
-        batch = {name: torch.from_numpy(array) for name, array in self.reader.batch(positions).items()}
-        batch = {name: x.float() if x.dtype == torch.float16 else x for name, x in batch.items()}
-        return batch | {"emotion": self.emotion[positions]}
+        return self.to_tensors(self.reader.batch(positions)) | {"emotion": self.emotion[positions]}
+
+    @staticmethod
+    def to_tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:
+        """Return arrays as tensors, half precision as single."""
+        batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return {name: x.float() if x.dtype == torch.float16 else x for name, x in batch.items()}
 
 
 class Shuffled(Sampler):
@@ -82,7 +98,9 @@ class Shuffled(Sampler):
         yield from np.random.default_rng([self.seed, self.epoch]).permutation(self.positions).tolist()
 
 
-def loader(clips: Clips, order: Sequence[int] | Sampler, batch_size: int, *, drop_single: bool = False) -> DataLoader:
+def loader(
+    clips: Clips | Augmented, order: Sequence[int] | Sampler, batch_size: int, *, drop_single: bool = False
+) -> DataLoader:
     """Return a loader of batches over the positions in `order`.
 
     `drop_single` drops a last batch of one clip: in training, batch norm needs two.
@@ -121,6 +139,7 @@ def fit(
     ----------
     train, validation : positions in `clips`
         Validation clips decide the best epoch; they are inner speakers of the training side, never test speakers.
+        Only training clips are augmented.
     progress : callable, optional
         Called with each epoch's row.
 
@@ -139,8 +158,9 @@ def fit(
     optimiser = OPTIMISERS[settings.optimiser](
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    order = Shuffled(train, seed)
-    batches = loader(clips, order, settings.batch_size, drop_single=True)
+    fitted = Augmented(clips, policy(settings.augment), seed=seed, copies=settings.copies)
+    order = Shuffled(fitted.with_copies(train), seed)
+    batches = loader(fitted if settings.augment else clips, order, settings.batch_size, drop_single=True)
     checkpoint, history, best = Path(folder) / "checkpoint.pt", [], None
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True, map_location="cpu")
@@ -150,7 +170,7 @@ def fit(
     model, optimiser, batches = accelerator.prepare(model, optimiser, batches)
     bare = accelerator.unwrap_model(model)
     while not _finished(history, settings):
-        began, order.epoch = time.perf_counter(), len(history)
+        began, order.epoch, fitted.epoch = time.perf_counter(), len(history), len(history)
         torch.manual_seed(seed * 100_003 + order.epoch)  # dropout depends on seed and epoch alone, as the order does
         row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings)
         row |= _validate(bare, clips, validation, settings)

@@ -9,14 +9,16 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli import bench, corpora, studies
+from workbench.cli import bench, corpora, features, studies, weights
 from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(corpora.app, name="corpus")
+app.add_typer(weights.app, name="weights")
 app.add_typer(studies.app, name="study")
 app.add_typer(bench.app, name="bench")
+app.command("features")(features.features)
 
 
 @app.command()
@@ -31,13 +33,25 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def prepare(name: str, root: Root = None, jobs: Jobs = 2, as_json: Json = False) -> None:
+def prepare(
+    name: str,
+    root: Root = None,
+    recipe: Annotated[str, typer.Option(help="A name in workbench/recipes/.")] = "benha",
+    change: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the recipe, as in YAML; can be repeated.")
+    ] = None,
+    jobs: Jobs = 2,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that does the work.")] = None,
+    as_json: Json = False,
+) -> None:
     """Turn a corpus's recordings into arrays; what fails is listed and left out."""
+    from workbench import recipes
     from workbench.datasets import corpus
     from workbench.prepare import prepare
 
     opened = corpus(name, root)
-    store, report = prepare(opened, opened.clips(), jobs=jobs, progress=progress)
+    wanted = recipes.load(recipe, **recipes.changes(change or []))
+    store, report = prepare(opened, opened.clips(), wanted, jobs=jobs, cluster=cluster, progress=progress)
     show(report, as_json)
     if len(store.quarantine):
         errors.print(f"{len(store.quarantine)} notes on clips left out or prepared with a reservation:")

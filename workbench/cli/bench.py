@@ -13,7 +13,15 @@ app = typer.Typer(no_args_is_help=True, help="Measurements; ratios are taken wit
 
 @app.command("prepare")
 def bench_prepare(clips: list[Path], as_json: Json = False) -> None:
-    """Time preparing clips against merely decoding them, single-threaded, in one run."""
+    """Time preparing clips against merely decoding them, in one and two processes; size on disk; loading."""
     from workbench import bench
 
     show(bench.prepare(clips), as_json)
+
+
+@app.command("memory")
+def bench_memory(clips: list[Path], few: int = 100, many: int = 1000, as_json: Json = False) -> None:
+    """Peak memory of preparing few clips and many (the given files over and over), each in a process of its own."""
+    from workbench import bench
+
+    show(bench.memory(clips, few=few, many=many), as_json)

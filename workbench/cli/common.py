@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -15,13 +16,38 @@ console, errors = Console(), Console(stderr=True)
 Root = Annotated[Path | None, typer.Option(help="Folder of the recordings [default: data/raw/NAME]")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
+Accept = Annotated[bool, typer.Option("--accept-licence", help="I have read the licence and accept it.")]
 
 
-def progress(items, *, total=None, description=""):
-    """Show a bar on the error stream while going through `items`."""
+def progress(items, *, total=None, description="", unit="", done=0):
+    """Show a bar on the error stream while going through `items`; with unit "B", the items are numbers of bytes."""
     from rich.progress import track
 
+    if unit == "B":
+        return _byte_bar(items, total, description, done)
     return track(items, description=description, total=total, console=errors)
+
+
+def _byte_bar(items, total, description, done):
+    from rich import progress as bars
+
+    columns = (bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
+    with bars.Progress(bars.TextColumn("{task.description}"), bars.BarColumn(), *columns, console=errors) as shown:
+        task = shown.add_task(escape(description), total=total, completed=done)
+        for item in items:
+            shown.advance(task, item)
+            yield item
+
+
+def accepted(declared, given: bool) -> bool:
+    """Show licence and citation of a corpus or of weights; return whether they are accepted, asking where one can."""
+    errors.print(
+        f"{declared.title}\n  licence: {declared.licence}\n  home: {declared.home}", markup=False, soft_wrap=True
+    )
+    errors.print(f"  please cite: {declared.citation}", markup=False, soft_wrap=True)
+    if given or not sys.stdin.isatty():
+        return given
+    return typer.confirm("Do you accept the licence?", err=True)
 
 
 def show(found, as_json: bool, *, title: str = "") -> None:

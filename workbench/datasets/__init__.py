@@ -5,11 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.datasets.base import Card, Corpus, select
+from workbench.datasets.ckplus import CkPlus
+from workbench.datasets.cremad import Cremad
 from workbench.datasets.demo import Demo
+from workbench.datasets.fer2013 import Fer2013
+from workbench.datasets.folder import Folder
+from workbench.datasets.meld import Meld
+from workbench.datasets.rafd import Rafd
 from workbench.datasets.ravdess import Ravdess
+from workbench.datasets.savee import Savee
 from workbench.errors import choose
 
-CORPORA: dict[str, type[Corpus]] = {kind.card.name: kind for kind in (Demo, Ravdess)}
+CORPORA: dict[str, type[Corpus]] = {
+    kind.card.name: kind for kind in (Demo, Ravdess, Savee, Cremad, Meld, Fer2013, CkPlus, Rafd, Folder)
+}
 
 
 def fetch(name: str, root: str | Path | None = None, **options) -> Corpus:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench import media, paths
+from workbench.datasets import cards, fetching
 from workbench.emotions import EMOTIONS, in_order
 from workbench.errors import MediaError, WorkbenchError, choose
 from workbench.remotes import Remote
@@ -158,24 +159,59 @@ class Corpus:
         """Return the names that the scheme expects beside `files` and that are absent; none by default."""
         return []
 
-    @classmethod
-    def fetch(cls, root: str | Path | None = None, **options) -> Corpus:
-        """Open the corpus at `root`, bringing it first where it is not there.
+    def alignment(self, progress: Callable = lambda items, **_: items) -> pd.DataFrame:
+        """Return how far the sound of each film lies behind the separate sound file of its take.
 
-        A corpus that the workbench cannot bring says how to get it. `options` are the corpus's own.
+        Columns `take, film, sound, lag_ms, correlation, problem` (why a take has no lag); for corpora that have such
+        pairs.
 
         Raises
         ------
         WorkbenchError
-            With the steps to take.
+            If the corpus has none.
         """
-        root = Path(root or paths.raw(cls.card.name))
-        if root.is_dir():
-            return cls(root)
-        raise WorkbenchError(
-            f"corpus {cls.card.name!r} has to be brought by hand: download it from {cls.card.home} (licence: "
-            f"{cls.card.licence}) and unpack it anywhere below {root}"
-        )
+        raise WorkbenchError(f"corpus {self.card.name!r} has no film with a separate sound file of the same take")
+
+    def describe(self, **options) -> cards.DataCard:
+        """Return the data card of what is here; for the options see `cards.describe`."""
+        return cards.describe(self, **options)
+
+    def _repr_html_(self) -> str:
+        return self.describe(durations=False)._repr_html_()
+
+    @classmethod
+    def fetch(
+        cls,
+        root: str | Path | None = None,
+        *,
+        parts: Iterable[str] | None = None,
+        accept_licence: bool = False,
+        progress: Callable = lambda items, **_: items,
+        **options,
+    ) -> Corpus:
+        """Open the corpus at `root`; bring it first where it is not there, or where `parts` are asked for.
+
+        Nothing is downloaded without `accept_licence`. A corpus that the workbench cannot bring says how to get it.
+
+        Parameters
+        ----------
+        root : str or Path, optional
+            By default `data/raw/<name>`.
+        parts : iterable of str, optional
+            What to bring, of `fetching.parts(card)`; parts that were brought before are not asked for again.
+        accept_licence : bool
+            That the licence was read and accepted.
+        options : the corpus's own
+
+        Raises
+        ------
+        WorkbenchError
+            With the command, or the steps to take; as `fetching.bring` does.
+        """
+        root = Path(root or paths.raw(cls.card.name)).expanduser()
+        if parts is not None or not root.is_dir():
+            fetching.bring(cls.card, root, parts, accept_licence=accept_licence, progress=progress)
+        return cls(root)
 
     def cite(self) -> str:
         """Return the citation."""
@@ -183,7 +219,7 @@ class Corpus:
 
 
 def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None = None) -> pd.DataFrame:
-    """Return the labelled clips that have what `modality` needs, one row a take.
+    """Return the labelled clips that have what `modality` needs, one row a take (a row a `view`, where it has several).
 
     Where several recordings of one take serve (RAVDESS `01-` and `03-`), the first in the corpus's own order
     of preference is kept: for sound the audio-only file, for the picture the file with sound.
@@ -202,7 +238,8 @@ def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None
     wanted &= clips["emotion"] != ""
     order = picture.astype(int) if modality == "audio" else (~sound).astype(int)
     table = clips[wanted].assign(_order=order[wanted]).sort_values(["_order", "clip"])
-    table = table.drop_duplicates("take").drop(columns="_order").sort_values("clip", ignore_index=True)
+    views = ["view"] if "view" in table else []
+    table = table.drop_duplicates(["take", *views]).drop(columns="_order").sort_values("clip", ignore_index=True)
     if table.empty:
         raise WorkbenchError(f"no clip with {modality} among the {len(clips)} clips of {sorted(set(clips['corpus']))}")
     return table

@@ -4,7 +4,10 @@ No function reads a file or keeps state: a table goes in, a matplotlib `Figure` 
 `title` (left out where the caption says it) and a `note`, printed small under the figure.
 """
 
-from workbench.plots.material import counts, face_strip, scatter, waveform_and_mel
+from workbench.plots.augmentation import augmentations
+from workbench.plots.corpora import counts, durations, lags
+from workbench.plots.faces import detectors, landmarks
+from workbench.plots.material import face_strip, scatter, waveform_and_mel
 from workbench.plots.results import (
     bars,
     confusion_matrix,
@@ -16,10 +19,15 @@ from workbench.plots.results import (
 from workbench.plots.style import save
 
 __all__ = [
+    "augmentations",
     "bars",
     "confusion_matrix",
     "counts",
+    "detectors",
+    "durations",
     "face_strip",
+    "lags",
+    "landmarks",
     "learning_curves",
     "per_class",
     "protocol_gap",

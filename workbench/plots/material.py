@@ -1,4 +1,4 @@
-"""Figures of what went in (clips, sound, faces) and of what a model makes of it (embedding)."""
+"""Figures of what went in (sound, faces) and of what a model makes of it (embedding)."""
 
 from __future__ import annotations
 
@@ -8,65 +8,15 @@ import librosa
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from workbench import acoustics
 from workbench.emotions import COLOURS, in_order
 from workbench.errors import choose
-from workbench.plots.style import FAINT, PALETTE, finish, legend_above, sheet, styled
+from workbench.plots.style import FAINT, PALETTE, finish, sheet, styled
 
 MARKERS = "o^sDvP*X"
-SEXES = {"female": PALETTE[3], "male": PALETTE[0], "": PALETTE[6]}
 PROJECTIONS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
-
-
-@styled
-def counts(clips: pd.DataFrame, *, by: str = "speaker", title: str = "", note: str = "") -> Figure:
-    """Return the number of clips by emotion and by 'speaker' (a grid) or 'sex' (stacked bars)."""
-    choose("division", by, ("speaker", "sex"))
-    table = pd.crosstab(clips["emotion"], clips[by].fillna("")).loc[in_order(clips["emotion"])]
-    draw = _grid if by == "speaker" else _stack
-    figure, axes = sheet(1.3 + 0.27 * len(table))
-    draw(figure, axes, table)
-    axes.set_yticks(range(len(table)), table.index)
-    axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    return finish(figure, title, note)
-
-
-def _grid(figure: Figure, axes, table: pd.DataFrame) -> None:
-    """Draw emotions by speakers; up to 24 speakers the numbers are written, else a colour bar tells."""
-    n_speakers, most = len(table.columns), table.to_numpy().max()
-    shade = {"cmap": "Blues", "vmin": 0, "vmax": most if n_speakers > 24 else 2 * most}
-    edges = np.arange(n_speakers + 1) - 0.5, np.arange(len(table) + 1) - 0.5
-    image = axes.pcolormesh(*edges, table, edgecolor="white", linewidth=10 / n_speakers, **shade)
-    if n_speakers > 24:
-        bar = figure.colorbar(image, ax=axes, label="Clips", pad=0.02, ticks=MaxNLocator(integer=True))
-        bar.outline.set_visible(False)
-    else:
-        for (row, column), n in np.ndenumerate(table.to_numpy()):
-            axes.text(column, row, n, ha="center", va="center", fontsize=7)
-    shown = range(0, n_speakers, -(-n_speakers // 24))
-    short = [table.columns[number].rpartition("-")[2] for number in shown]
-    axes.set_xticks(shown, short, rotation=0 if max(map(len, short)) <= 2 else 90)
-    axes.set_xlabel(f"Speaker ({n_speakers} in all)" + "; the numbers are clips" * (n_speakers <= 24))
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-
-
-def _stack(figure: Figure, axes, table: pd.DataFrame) -> None:
-    left, handles = np.zeros(len(table)), []
-    for sex, colour in SEXES.items():
-        if sex in table:
-            style = {"color": colour, "label": sex or "not known"}
-            handles.append(axes.barh(range(len(table)), table[sex], 0.75, left=left, **style))
-            left += table[sex].to_numpy()
-    for row, n in enumerate(left):
-        axes.text(n + 0.01 * left.max(), row, f"{n:.0f}", va="center", fontsize=7.5)
-    axes.set(xlabel="Clips", xlim=(0, 1.08 * left.max()))
-    axes.grid(axis="x")
-    legend_above(figure, handles, ncols=3)
 
 
 @styled

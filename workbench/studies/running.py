@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from workbench import runs, splits
+from workbench import augment, recipes, runs, splits
 from workbench.datasets import Corpus, select
 from workbench.emotions import in_order, probability_columns
 from workbench.errors import WorkbenchError
 from workbench.fusion import stacking
 from workbench.models import build, named
 from workbench.predict import load_model
-from workbench.prepare import Recipe, digest, prepare, usable
+from workbench.prepare import prepare, sound_arrays, usable
+from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
 from workbench.studies import Study, results
 from workbench.training import Clips, Settings, fit, predict
@@ -41,7 +42,7 @@ class Plan:
     @property
     def recipe(self) -> Recipe:
         """The study's recipe of preparation."""
-        return Recipe(**self.study.recipe)
+        return recipes.load(**self.study.recipe)
 
     @property
     def classes(self) -> list[str]:
@@ -51,6 +52,8 @@ class Plan:
 
 def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     """Return the plan of a study on a corpus: the clips of its classes, of as many speakers as the profile allows.
+
+    There are no more folds than known speakers, so that a small corpus is left one speaker out.
 
     Raises
     ------
@@ -67,6 +70,9 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
         share = -(-chosen["speakers"] // sexes.ngroups)
         clips = clips[clips["speaker"].isin([name for _, names in sexes for name in names[:share]])]
     takes = clips.drop_duplicates("take").sort_values("take", ignore_index=True)
+    n_speakers = takes["speaker"].replace("", np.nan).nunique()
+    if n_speakers > 1 and chosen.get("n_folds"):
+        chosen = chosen | {"n_folds": min(chosen["n_folds"], n_speakers)}
     return Plan(study, corpus, chosen, profile, clips.reset_index(drop=True), takes)
 
 
@@ -182,7 +188,7 @@ def _run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
     params |= needed | {
         "data": data[params["modality"]].key,
         "inner_share": study.inner_share,
-        "recipe": asdict(whole.recipe),
+        "recipe": whole.recipe.values(),
         "encoders": settings["encoders"],
         "fusion": settings.get("fusion"),
         "training": asdict(Settings(**training)),
@@ -246,7 +252,10 @@ def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
         for modality, encoder in trained.encoders.items():
             model.encoders[modality].load_state_dict(encoder.state_dict())
     emotion = [params["classes"].index(name) for name in data.table["emotion"]]
-    clips = Clips(Reader(data.store, data.table["clip"].tolist(), model.inputs), emotion)
+    names = data.table["clip"].tolist()
+    # The sound itself is read only where augmentation acts on it.
+    speech = augment.Speech(data.store, names, whole.recipe, sound_arrays)
+    clips = Clips(Reader(data.store, names, model.inputs), emotion, speech=speech)
     history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
     parts = []
     for usage in ("validation", "test"):

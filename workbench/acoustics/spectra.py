@@ -1,4 +1,4 @@
-"""Sound in numbers: MFCC, mel spectrogram, pitch. A waveform (n,) becomes (features, t).
+"""MFCC, mel spectrogram, pitch: a waveform (n,) becomes (features, t).
 
 Frame k is centred on sample k * hop_length, so t = 1 + n // hop_length; beyond the ends there are zeros.
 Everything is librosa's (Slaney's mel scale and filter areas, power in dB, orthonormal DCT-II). Only the mel
