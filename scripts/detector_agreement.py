@@ -70,7 +70,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
     parser.add_argument("--weights", help="folder of the weights (default: $WORKBENCH_WEIGHTS, data/weights)")
-    parser.add_argument("--detectors", default=",".join(faces.DETECTORS), help="names, with commas (default: %(default)s)")
+    parser.add_argument(
+        "--detectors", default=",".join(faces.DETECTORS), help="names, with commas (default: %(default)s)"
+    )
     parser.add_argument("--frames", type=int, default=10, help="frames a recording (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     chosen = parser.parse_args()

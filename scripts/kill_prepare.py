@@ -114,7 +114,7 @@ def trial(clips: pd.DataFrame, out: Path, *, kills: int, seed: int = 0, jobs: in
         Store(folder)
         while given < kills:
             pid = child(folder, clips, jobs)
-            alive = kill_later(pid, folder, rng.uniform(0, usual), at_a_write=bool(rng.integers(2)))
+            alive = kill_later(pid, folder, rng.uniform(0, usual / 2), at_a_write=bool(rng.integers(2)))
             if not alive:
                 break
             given += 1

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from itertools import combinations
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench import faces, media
+from workbench import faces, media, scale
 from workbench.errors import WorkbenchError
 from workbench.faces.boxes import as_dlib, suppress
 from workbench.faces.mtcnn import squared
@@ -118,6 +117,18 @@ def test_tracks_and_crops_are_comparable(name, weights, real_clips):
     assert min(faces.overlap(a, b) for a, b in zip(ours.boxes, boxes, strict=True)) > 0.6
 
 
+def look(detector, frame):
+    return detector(frame)
+
+
+def test_detectors_travel_to_worker_processes(weights, real_frames):
+    detectors = [faces.detector(name, weights) for name in faces.DETECTORS]
+    assert len({*detectors, *(faces.detector(name, weights) for name in faces.DETECTORS)}) == 4
+    there = scale.fan_out(functools.partial(look, frame=real_frames[0]), detectors, jobs=2)
+    for detector, boxes in zip(detectors, there, strict=True):
+        np.testing.assert_allclose(boxes, detector(real_frames[0]), atol=0.01)
+
+
 def test_an_unknown_detector_is_refused_with_the_choices():
     with pytest.raises(WorkbenchError, match=r"unknown detector 'ssd': choose from dlib, mtcnn, resnet_ssd, yunet"):
         faces.detector("ssd")
@@ -135,7 +146,9 @@ def test_boxes_become_the_squares_of_dlib():
     square = as_dlib(wide, 1.0, 0.1)
     assert square.shape == (1, 5)
     side = np.sqrt(4000)
-    np.testing.assert_allclose(square[0], [30 - side / 2, 70 - 0.4 * side, 30 + side / 2, 70 + 0.6 * side, 0.7], rtol=1e-5)
+    np.testing.assert_allclose(
+        square[0], [30 - side / 2, 70 - 0.4 * side, 30 + side / 2, 70 + 0.6 * side, 0.7], rtol=1e-5
+    )
 
 
 def test_the_best_of_overlapping_boxes_are_kept():
@@ -162,13 +175,15 @@ def test_agreement_counts_the_frames_in_which_either_sees_a_face():
     assert row == {"frames": 3, "agreement": 0.3333, "median_overlap": 0.0}
 
 
-def test_the_script_prints_json(real_clips, weights):
-    command = [sys.executable, str(SCRIPT), str(real_clips[0]), "--weights", str(weights), "--frames", "2", "--json"]
-    env = os.environ | {"PYTHONPATH": str(SCRIPT.parents[1])}
-    run = subprocess.run([*command, "--detectors", "dlib,yunet"], capture_output=True, text=True, check=True, env=env)
-    tables = json.loads(run.stdout)
-    assert tables["pairs"] == [{"pair": "dlib, yunet", "frames": 2, "agreement": 1.0, "median_overlap": pytest.approx(0.85, abs=0.15)}]
+def test_the_script_prints_json(real_clips, weights, monkeypatch, capsys):
+    arguments = ["detector_agreement", str(real_clips[0]), "--weights", str(weights), "--frames", "2", "--json"]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--detectors", "dlib,yunet"])
+    script().main()
+    tables = json.loads(capsys.readouterr().out)
+    (pair,) = tables["pairs"]
+    assert pair["pair"] == "dlib, yunet"
+    assert (pair["frames"], pair["agreement"]) == (2, 1.0)
     assert [row["found"] for row in tables["detectors"]] == [2, 2]
-    run = subprocess.run([*command, "--detectors", "dlibb"], capture_output=True, text=True, check=False, env=env)
-    assert run.returncode == 1
-    assert run.stderr.startswith("error: unknown detector 'dlibb'")
+    monkeypatch.setattr(sys, "argv", [*arguments, "--detectors", "dlibb"])
+    with pytest.raises(SystemExit, match="error: unknown detector 'dlibb'"):
+        script().main()

@@ -79,6 +79,79 @@ def test_a_face_seen_in_few_frames_is_better_than_none():
         faces.track(scene(), Squares())
 
 
+class Listed:
+    """A detector that gives out boxes by the number that a frame's first pixel holds."""
+
+    def __init__(self, boxes: dict[int, list]):
+        self.boxes = boxes
+
+    def __call__(self, frame):
+        return np.array(self.boxes.get(int(frame[0, 0, 0]), []), np.float32).reshape(-1, 5)
+
+
+def listed(boxes: dict[int, list], *, n_frames: int = 15, **options) -> faces.Track:
+    """Track boxes (left, top, side, score) a frame, as a detector of them would give them."""
+    boxes = {i: [[x, y, x + s, y + s, score] for x, y, s, score in rows] for i, rows in boxes.items()}
+    frames = np.zeros((n_frames, 120, 200, 3), np.uint8) + np.arange(n_frames, dtype=np.uint8)[:, None, None, None]
+    return faces.track(frames, Listed(boxes), **options)
+
+
+def test_the_other_steady_faces_are_tracked_too():
+    rows = {i: [(10 + i, 20, 30, 1.0), (100, 20, 50, 1.0), (150, 80, 20, 1.0)] for i in range(15)}
+    track = listed(rows)
+    assert track.n_faces == 3
+    first, second = track.others
+    assert (first.n_faces, first.others) == (3, ())
+    np.testing.assert_allclose(first.boxes[7], [17, 20, 47, 50], atol=0.1)
+    np.testing.assert_allclose(second.boxes[7], [150, 80, 170, 100], atol=1e-3)
+    assert first.found.all()
+
+
+def test_a_face_that_leaves_and_comes_back_is_the_same():
+    rows = {i: [(10, 20, 30, 1.0)] + [(100, 20, 50, 1.0)] * (not 5 <= i <= 10) for i in range(15)}
+    track = listed(rows)
+    assert track.n_faces == 2
+    assert np.flatnonzero(~track.found).tolist() == list(range(4, 12))  # looked at: 3, 6, 9, 12
+    np.testing.assert_allclose(track.boxes[7], [100, 20, 150, 70], atol=1e-3)
+
+
+def test_a_large_thing_that_the_detector_doubts_is_no_face():
+    rows = {i: [(10, 20, 30, 2.0), (100, 20, 80, 0.1)] for i in range(15)}
+    track = listed(rows)
+    assert track.n_faces == 1
+    np.testing.assert_allclose(track.boxes[7], [10, 20, 40, 50], atol=1e-3)
+    alone = listed({i: [(100, 20, 80, 0.1)] for i in range(15)})
+    assert alone.found.all()  # doubted, but all there is
+
+
+def test_a_large_thing_that_comes_and_goes_is_no_face():
+    rows = {i: [(10, 20, 30, 1.0)] + [(100, 20, 80, 3.0)] * (i % 5 == 0) for i in range(15)}
+    track = listed(rows, every=1)
+    assert track.n_faces == 1
+    assert track.boxes[:, 2].max() < 45
+
+
+def test_a_false_box_that_overlaps_does_not_take_the_face_over():
+    rows = {i: [(60, 30, 40, 1.0)] for i in range(15)}
+    rows[6] = [(72, 36, 40, 3.0), (60, 30, 40, 1.0)]  # surer, but further from where the face was
+    track = listed(rows, every=1)
+    np.testing.assert_allclose(track.boxes, np.tile([60, 30, 100, 70], (15, 1)), atol=1e-3)
+
+
+@pytest.mark.parametrize("sizes", [(40, 40), (44, 36)])
+def test_two_faces_that_cross_keep_their_tracks(sizes):
+    """In the middle the nearer one hides the other, as it would."""
+    rows = {}
+    for i in range(15):
+        near, far = (5 + 10 * i, 40, sizes[0], 1.0), (145 - 10 * i, 42, sizes[1], 1.0)
+        rows[i] = [near] if abs(near[0] - far[0]) < 20 else [far, near]
+    track = listed(rows, every=1)
+    assert track.n_faces == 2
+    tracks = [track, *track.others]
+    starts = sorted((float(one.boxes[0, 0]), float(one.boxes[-1, 0])) for one in tracks)
+    np.testing.assert_allclose(starts, [(5, 145), (145, 5)], atol=10)
+
+
 def test_a_single_frame_is_a_clip():
     assert faces.track(scene({0: (50, 30, 40)}, n_frames=1), Squares()).boxes.shape == (1, 4)
 

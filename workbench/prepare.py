@@ -17,8 +17,8 @@ from workbench.store import Store, pack
 
 SHARD = 32
 LEAST_SECONDS = 0.1
-SOURCE = ["clip", "path", "audio_path", "start", "end", "boxes_path", "fps"]
-UNSAID = {"start": 0.0, "boxes_path": "", "fps": 30.0}
+# What preparation needs of a clip's row, and what holds where the row does not say.
+SOURCE = {"clip": "", "path": "", "audio_path": "", "start": 0.0, "end": float("nan"), "boxes_path": "", "fps": 30.0}
 
 
 def store_of(corpus, recipe: Recipe) -> Store:
@@ -85,7 +85,7 @@ def prepare_picture(
     MediaError
         If it has no picture.
     """
-    path, (start, end), fps = clip["path"], _span(clip), clip.get("fps", UNSAID["fps"])
+    path, (start, end), fps = clip["path"], _span(clip), clip.get("fps", SOURCE["fps"])
     duration = media.probe(path, fps=fps).duration
     first, last = span or (0.0, (duration if end is None else min(end, duration)) - start)
     times = start + np.linspace(first, last, recipe.n_frames + 1)[:-1] + (last - first) / recipe.n_frames / 2
@@ -265,10 +265,15 @@ def fill(
         return
     with store.writing():
         store.forget(todo["clip"].tolist())
-        items = todo.reindex(columns=SOURCE).fillna(UNSAID).to_dict("records")
+        items = [_source(clip) for clip in todo.to_dict("records")]
         work = partial(prepare_clip, recipe=recipe)
         done = scale.fan_out(work, items, jobs=jobs, cluster=cluster, broken=crashed)
         _keep(store, progress(done, total=len(items)) if progress else done)
+
+
+def _source(clip: dict) -> dict:
+    """Return what preparation needs of a clip's row."""
+    return {name: clip[name] if name in clip and pd.notna(clip[name]) else usual for name, usual in SOURCE.items()}
 
 
 def _keep(store: Store, done: Iterator) -> None:

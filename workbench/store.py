@@ -78,9 +78,10 @@ class Store:
         parts = [pd.read_parquet(path).assign(shard=path.parent.name) for path in self._indices()]
         self._set_index(pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({"clip": [], "shard": []}))
         quarantine = self.folder / "quarantine.csv"
-        self.quarantine = (
-            pd.read_csv(quarantine, keep_default_na=False) if quarantine.exists() else pd.DataFrame(columns=QUARANTINE)
-        )
+        self.quarantine = pd.DataFrame(columns=QUARANTINE)
+        if quarantine.exists():  # a clip may be called 0012, or nan
+            words = dict.fromkeys(["clip", "path", "left_out", "reason"], str)
+            self.quarantine = pd.read_csv(quarantine, keep_default_na=False, dtype=words)
 
     def _set_index(self, table: pd.DataFrame) -> None:
         self.index = table.drop_duplicates("clip", keep="last").set_index("clip")

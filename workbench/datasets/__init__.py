@@ -22,7 +22,7 @@ CORPORA: dict[str, type[Corpus]] = {
 
 
 def fetch(name: str, root: str | Path | None = None, **options) -> Corpus:
-    """Bring a corpus by name and open it (`Corpus.fetch`): the synthetic one is made, others say how to get them."""
+    """Open a corpus by name, bringing it first where that is asked for (`Corpus.fetch`); the synthetic one is made."""
     return CORPORA[choose("corpus", name, CORPORA)].fetch(root, **options)
 
 

@@ -23,7 +23,6 @@ from workbench.errors import choose
 from workbench.faces.boxes import as_dlib, inside, shrunk, suppress
 from workbench.faces.mtcnn import Mtcnn
 
-
 # How dlib's squares lie to each network's boxes: `as_dlib`'s side and down; medians over 340 frames of RAVDESS and
 # CREMA-D.
 YUNET, SSD = (0.91, 0.07), (0.9, 0.085)

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from workbench import weights as declared
 from workbench.faces.boxes import as_dlib, shrunk, suppress

@@ -73,7 +73,7 @@ def given(path: str | Path, times: np.ndarray, shape: tuple[int, ...], *, fps: f
     Returns
     -------
     track : Track
-        `found` where the rows before and after are detections less than three usual steps apart.
+        `found` where the rows before and after are detections at most three usual steps apart.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def given(path: str | Path, times: np.ndarray, shape: tuple[int, ...], *, fps: f
     _check(path, boxes, height, width)
     step = np.median(np.diff(at)) if len(at) > 1 else 1 / fps
     filled = [np.interp(times, at, side) for side in boxes.T]
-    return Track(np.stack(filled, axis=1).astype(np.float32), _between(at, np.asarray(times), 3 * step), 1)
+    return Track(np.stack(filled, axis=1).astype(np.float32), _between(at, np.asarray(times), 3.5 * step), 1)
 
 
 def box_of(landmarks: np.ndarray) -> np.ndarray:
