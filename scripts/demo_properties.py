@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import evaluation, faces, media, runs, studies
+from workbench import evaluation, faces, media, recipes, runs, studies
 from workbench.datasets.demo import Demo
 from workbench.errors import WorkbenchError
-from workbench.prepare import Recipe, store_of
+from workbench.prepare import store_of
 from workbench.progress import bar
 from workbench.studies.running import run
 
@@ -35,7 +35,7 @@ def scores(corpus: Demo) -> pd.DataFrame:
 
 def faces_found(corpus: Demo) -> float:
     """Return the share of clips in which the default detector found a face in every frame looked at."""
-    index = store_of(corpus, Recipe()).index.reindex(corpus.clips()["clip"])
+    index = store_of(corpus, recipes.load("benha", n_frames=15)).index.reindex(corpus.clips()["clip"])
     return float((index["faces_found"] > 0).mean())
 
 

@@ -15,7 +15,7 @@ import pytest
 from workbench import faces, media, scale
 from workbench.errors import WorkbenchError
 from workbench.faces.boxes import as_dlib, suppress
-from workbench.faces.mtcnn import squared
+from workbench.faces.cascade import squared
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "detector_agreement.py"
 NETWORKS = ("yunet", "resnet_ssd", "mtcnn")

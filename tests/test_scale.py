@@ -67,11 +67,6 @@ def exit_at_once(item):
     os._exit(3)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_results_come_in_the_items_order(jobs):
-    assert list(fan_out(square, range(10), jobs=jobs)) == [n * n for n in range(10)]
-
-
 def test_no_items_start_no_process():
     began = time.monotonic()
     assert list(fan_out(square, [], jobs=8)) == []
@@ -95,6 +90,10 @@ def test_without_an_answer_for_it_a_deadly_item_is_an_error():
 def test_a_worker_that_dies_once_costs_nothing(tmp_path):
     assert list(fan_out(partial(fatal_once, folder=tmp_path), range(6), jobs=2)) == [n * n for n in range(6)]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_one_process_works_here():
+    assert list(fan_out(process, range(3))) == [os.getpid()] * 3
 
 
 def test_what_the_function_raises_is_raised_and_says_where():

@@ -1,4 +1,4 @@
-"""Preparation against damaged files, kill -9 and awkward names. The scripts do the same at length, on real recordings."""
+"""Preparation against damaged files, kill -9 and awkward names. The scripts do so at length, on real recordings."""
 
 import importlib.util
 import json
@@ -79,20 +79,19 @@ def test_the_same_seed_makes_the_same_damage(fuzz, tiny, tmp_path):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the trial forks")
 def test_killed_20_times_a_preparation_ends_as_an_undisturbed_one(tmp_path, voice, numbered):
-    """Three shards of short sounds and films without a face; every tenth file is no recording."""
+    """Two shards and a bit, of short sounds and films without a face; every tenth file is no recording."""
     for number in range(3):
         soundfile.write(tmp_path / f"{number}.wav", np.roll(voice, -16000)[: 12000 + 500 * number], 16000)
     media.write_clip(tmp_path / "film.mp4", numbered[:8], voice, fps=8, sample_rate=16000)
     command = [sys.executable, str(ROOT / "scripts" / "kill_prepare.py"), *map(str, sorted(tmp_path.glob("*.*")))]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [*command, "--clips", "96", "--kills", "20", "--json"], env=environment, capture_output=True, text=True
+        [*command, "--clips", "70", "--kills", "20", "--json"], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
     assert (report["kills"], report["identical"], report["differences"]) == (20, True, [])
     assert report["kills_while_writing"] > 0
-    assert max(report["survived"]) >= 32, "some kills leave whole shards"
 
 
 def test_clips_may_have_names_like_numbers(tmp_path):
@@ -102,3 +101,19 @@ def test_clips_may_have_names_like_numbers(tmp_path):
     store = Store(tmp_path / "store")
     assert store.quarantine["clip"].tolist() == ["0012", "1e3", "nan"]
     assert prepare.unprepared(store, pd.DataFrame(clips)).empty
+
+
+def test_notes_that_a_kill_left_unwritten_are_written_later(tmp_path, voice, monkeypatch):
+    """The shard is there, the table of what was left out is not."""
+    soundfile.write(tmp_path / "a.wav", voice, 16000)
+    clips = pd.DataFrame([{"clip": "a", "path": str(tmp_path / "a.wav"), "audio_path": str(tmp_path / "a.wav")}])
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write_quarantine", lambda *_: None)
+        prepare.fill(Store(tmp_path / "store"), clips, Recipe())
+    store = Store(tmp_path / "store")
+    assert (store.index.index.tolist(), len(store.quarantine)) == (["a"], 0)
+    prepare.fill(store, clips, Recipe())
+    table = Store(tmp_path / "store").quarantine
+    assert (table["clip"].tolist(), table["left_out"].tolist()) == (["a"], ["video"])
+    assert "expected a picture" in table["reason"][0]
+    assert len(list((tmp_path / "store").glob("shard-*"))) == 1

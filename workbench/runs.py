@@ -21,7 +21,7 @@ import yaml
 
 from workbench import paths
 from workbench.errors import WorkbenchError
-from workbench.prepare import digest
+from workbench.recipes import digest
 
 LIBRARIES = ("torch", "torchaudio", "accelerate", "numpy", "pandas", "scikit-learn", "av", "dlib-bin")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from functools import cache, wraps
 
@@ -19,12 +20,10 @@ def settle() -> None:
 
 def one_thread(function: Callable) -> Callable:
     """Return `function` such that it computes in one thread, and this process as before when it has returned."""
-    import cv2
-    import torch
 
     @wraps(function)
     def alone(*args):
-        before = torch.get_num_threads(), cv2.getNumThreads()
+        before = _threads()
         with _controller().limit(limits=1):
             try:
                 _set_threads(1, 1)
@@ -35,12 +34,19 @@ def one_thread(function: Callable) -> Callable:
     return alone
 
 
-def _set_threads(of_torch: int, of_opencv: int) -> None:
+def _threads() -> tuple[int, int]:
     import cv2
-    import torch
 
-    torch.set_num_threads(of_torch)
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else 0, cv2.getNumThreads()
+
+
+def _set_threads(of_torch: int, of_opencv: int) -> None:
+    """Set the threads of OpenCV, and of torch where something has loaded it: it takes a second to load."""
+    import cv2
+
     cv2.setNumThreads(of_opencv)
+    if "torch" in sys.modules and of_torch:
+        sys.modules["torch"].set_num_threads(of_torch)
 
 
 @cache

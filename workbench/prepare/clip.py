@@ -1,30 +1,20 @@
-"""Recordings to arrays: a recipe says how, a store keeps them, and a clip that fails is listed and left out."""
+"""One recording to arrays, as a recipe says; whatever is wrong with it becomes a note and no error."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
+import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from workbench import acoustics, faces, media, paths, scale
+from workbench import acoustics, faces, media
 from workbench.errors import MediaError
-from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
-from workbench.store import Store, pack
+from workbench.recipes import PICTURES, Recipe, digest
+from workbench.store import pack
 
-SHARD = 32
 LEAST_SECONDS = 0.1
 # What preparation needs of a clip's row, and what holds where the row does not say.
 SOURCE = {"clip": "", "path": "", "audio_path": "", "start": 0.0, "end": float("nan"), "boxes_path": "", "fps": 30.0}
-
-
-def store_of(corpus, recipe: Recipe) -> Store:
-    """Return the store of a corpus (at its root) under a recipe: `data/prepared/<corpus>/<recipe>-<root>`."""
-    root = digest(str(Path(corpus.root).resolve()))
-    return Store(paths.prepared() / corpus.card.name / f"{recipe.key}-{root}")
 
 
 def read_sound(clip: dict, recipe: Recipe) -> tuple[np.ndarray, tuple[float, float]]:
@@ -86,10 +76,12 @@ def prepare_picture(
         If it has no picture.
     """
     path, (start, end), fps = clip["path"], _span(clip), clip.get("fps", SOURCE["fps"])
-    duration = media.probe(path, fps=fps).duration
-    first, last = span or (0.0, (duration if end is None else min(end, duration)) - start)
-    times = start + np.linspace(first, last, recipe.n_frames + 1)[:-1] + (last - first) / recipe.n_frames / 2
-    frames, times = media.read_frames(path, times if duration else np.zeros(1), fps=fps)
+    if span is None:
+        duration = media.probe(path, fps=fps).duration  # 0 for a still picture
+        span = (0.0, max(0.0, (duration if end is None else min(end, duration)) - start))
+    n_frames = recipe.n_frames if span[1] > span[0] else 1
+    times = start + np.linspace(*span, n_frames + 1)[:-1] + (span[1] - span[0]) / n_frames / 2
+    frames, times = media.read_frames(path, times, fps=fps)
     arrays, track, reason = {}, None, ""
     if "whole" in recipe.keep:
         arrays["whole"] = faces.whole(frames, size=recipe.size)
@@ -172,13 +164,18 @@ def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray
         reason = f"{clip['clip']}: expected what gives {', '.join(recipe.keep)}, found {have}"
         notes.append({"left_out": "audio, video", "path": clip["path"] or clip["audio_path"], "reason": reason})
     source = {key: row[key] for key in ("clip", "source_bytes", "source_time")}
-    return row, arrays, [source | note for note in notes]
+    notes = [source | note for note in notes]
+    return row | {"notes": json.dumps(notes)}, arrays, notes
 
 
 def crashed(clip: dict, reason: str) -> tuple[dict, dict, list[dict]]:
     """Return what `prepare_clip` would, for a clip that took its worker process down with it."""
     path = clip["path"] or clip["audio_path"]
-    note = {"left_out": "audio, video", "path": path, "reason": f"{path}: expected a recording that decodes, {reason}"}
+    note = {
+        "left_out": "audio, video",
+        "path": path,
+        "reason": f"{path}: expected a recording that decodes, but {reason}",
+    }
     return {"clip": clip["clip"]}, {}, [{"clip": clip["clip"], **fingerprint(clip)} | note]
 
 
@@ -198,113 +195,3 @@ def fingerprint(clip: dict) -> dict:
 def _members(path: Path) -> list[Path]:
     """Return a file, or the files of a folder of pictures."""
     return [file for file in path.iterdir() if file.is_file()] if path.is_dir() else [path]
-
-
-def unprepared(store: Store, clips: pd.DataFrame) -> pd.DataFrame:
-    """Return the clips whose files, as they are now, the store has neither prepared nor quarantined."""
-    columns = ["clip", "source_bytes", "source_time"]
-    known = pd.concat([store.index.reset_index(), store.quarantine]).reindex(columns=columns)
-    known = set(known.itertuples(index=False, name=None))
-    now = pd.DataFrame([{"clip": clip["clip"], **fingerprint(clip)} for clip in clips.to_dict("records")])
-    mine = now.reindex(columns=columns).itertuples(index=False, name=None)
-    return clips[[key not in known for key in mine]]
-
-
-def prepare(
-    corpus,
-    clips: pd.DataFrame,
-    recipe: Recipe | None = None,
-    *,
-    jobs: int = 1,
-    cluster: str | None = None,
-    progress: Callable | None = None,
-) -> tuple[Store, dict]:
-    """Prepare clips into the corpus's store; what is there already is kept, what fails is quarantined.
-
-    Parameters
-    ----------
-    jobs : int
-        Processes on this machine.
-    cluster : str, optional
-        The address of a Dask scheduler, whose workers do it instead (`scale.fan_out`).
-    progress : callable, optional
-        Wraps an iterable: ``progress(items, total=..., description=...)``.
-
-    Returns
-    -------
-    store : Store
-    report : dict
-        `clips`, `prepared`, `quarantined` (clips of which nothing could be used), `seconds`, `bytes`.
-    """
-    began, store = time.perf_counter(), store_of(corpus, recipe or Recipe())
-    if progress:
-        progress = partial(progress, description=f"preparing {corpus.card.name}")
-    fill(store, clips, recipe or Recipe(), jobs=jobs, cluster=cluster, progress=progress)
-    ready = store.index.index.intersection(clips["clip"])
-    return store, {
-        "clips": len(clips),
-        "prepared": len(ready),
-        "quarantined": len(clips) - len(ready),
-        "seconds": round(time.perf_counter() - began, 3),
-        "bytes": store.n_bytes,
-    }
-
-
-def fill(
-    store: Store,
-    clips: pd.DataFrame,
-    recipe: Recipe,
-    *,
-    jobs: int = 1,
-    cluster: str | None = None,
-    progress: Callable | None = None,
-) -> None:
-    """Prepare into a store the clips that it has not, or not as their files are now (see `prepare`)."""
-    todo = unprepared(store, clips)
-    if todo.empty:
-        return
-    with store.writing():
-        store.forget(todo["clip"].tolist())
-        items = [_source(clip) for clip in todo.to_dict("records")]
-        work = partial(prepare_clip, recipe=recipe)
-        done = scale.fan_out(work, items, jobs=jobs, cluster=cluster, broken=crashed)
-        _keep(store, progress(done, total=len(items)) if progress else done)
-
-
-def _source(clip: dict) -> dict:
-    """Return what preparation needs of a clip's row."""
-    return {name: clip[name] if name in clip and pd.notna(clip[name]) else usual for name, usual in SOURCE.items()}
-
-
-def _keep(store: Store, done: Iterator) -> None:
-    """Write results shard by shard; what is at hand is written also when the work is interrupted."""
-    rows, arrays, notes = [], [], []
-
-    def flush():
-        # Take the pending results first: an interruption during the write must not write them twice.
-        pending = rows[:], arrays[:], notes[:]
-        for pile in (rows, arrays, notes):
-            pile.clear()
-        store.write(*pending[:2])
-        store.write_quarantine(pending[2])
-
-    try:
-        for row, mine, about in done:
-            notes += about
-            if mine:
-                rows.append(row)
-                arrays.append(mine)
-            if len(rows) == SHARD:
-                flush()
-    finally:
-        flush()
-
-
-def usable(store: Store, clips: pd.DataFrame, modality: str) -> pd.DataFrame:
-    """Return the clips of which the store has what `modality` needs: a sound, pictures, or both."""
-    heard, seen = (_has(store, clips, names) for names in (SOUNDS, PICTURES))
-    return clips[{"audio": heard, "video": seen, "audiovisual": heard & seen}[modality]].reset_index(drop=True)
-
-
-def _has(store: Store, clips: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
-    return np.any([store.lengths(name, clips["clip"].tolist()) > 0 for name in names], axis=0)
