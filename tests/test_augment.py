@@ -211,6 +211,17 @@ def test_a_slice_is_the_same_in_sound_and_pictures():
         assert made["frames"][[0, -1], 0, 0, 0] / n == pytest.approx([start, end], abs=1.5 / n)
 
 
+def test_a_slice_of_a_padded_mfcc_is_one_of_the_speech_and_padded_again():
+    padded = np.zeros((290, 3), np.float16)
+    padded[:100] = np.arange(1, 101)[:, None]
+    made = augment.policy([{"name": "slice", "share": 0.5}])({"mfcc": padded, "speech": np.arange(100.0)}, rng(3))
+    rows = np.flatnonzero(made["mfcc"].any(axis=1))
+    assert made["mfcc"].shape == padded.shape
+    assert made["mfcc"].dtype == padded.dtype
+    assert rows.tolist() == list(range(50))
+    assert made["mfcc"][rows, 0].tolist() == (made["speech"] + 1).tolist()
+
+
 def test_sound_is_augmented_before_its_mfcc_is_made_and_masked_after():
     speech, heard = EXAMPLES["sound"], []
 

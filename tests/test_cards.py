@@ -179,6 +179,19 @@ def test_human_figures_stand_with_their_source(toy):
     assert "No published figure is entered" in toy([row(1)]).describe().markdown()
 
 
+@pytest.mark.parametrize(
+    ("name", "accuracies"),
+    [
+        ("ravdess", {"audio": 67.0, "video": 75.0}),
+        ("cremad", {"audio": 40.9, "video": 58.2, "audiovisual": 63.6}),
+    ],
+)
+def test_the_published_human_figures_are_declared(name, accuracies):
+    human = datasets.CORPORA[name].card.human
+    assert {figure.modality: figure.accuracy for figure in human} == accuracies
+    assert all("https://doi.org/" in figure.source and "intended emotion" in figure.setting for figure in human)
+
+
 def test_the_page_takes_no_sign_for_markup_and_needs_no_other_file(toy):
     page = toy([row(1, speaker="toy-<i>|*x*")], known_defects=("a *star* & a <tag>",)).describe().html()
     assert "<h1>A toy | with *signs* &lt;b&gt;in&lt;/b&gt; its title</h1>" in page
@@ -200,7 +213,10 @@ def test_long_tables_end_with_the_others_added_up(toy):
 
 
 def test_only_columns_of_a_few_words_are_counted_by(toy):
-    rows = [row(n, pose=f"{n % 3}", note=f"{n}", repetition=n % 2, intended="happy", sex="male") for n in range(20)]
+    rows = [
+        row(n, pose=f"{n % 3}", note=f"{n}", box_path=f"{n % 3}", repetition=n % 2, intended="happy", sex="male")
+        for n in range(20)
+    ]
     assert tallies.factors(toy(rows).clips()) == ["pose"]
 
 
@@ -241,7 +257,7 @@ def test_the_list_says_what_is_there_and_survives_a_broken_corpus(call, tiny, tm
     ]  # fmt: skip
     assert (rows["demo"]["clips"], rows["demo"]["speakers"], rows["demo"]["missing"]) == (16, 4, "")
     assert rows["ravdess"]["on_disk"]
-    assert "no recording under" in rows["ravdess"]["problem"]
+    assert rows["ravdess"]["problem"].startswith("corpus 'ravdess': no recording under")
     assert rows["toy"]["problem"] == "KeyError: 'a table without its column'"
     assert rows["meld"]["on_disk"] is False
     assert rows["meld"]["missing"].startswith("everything: `workbench corpus fetch meld`")

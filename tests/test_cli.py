@@ -56,6 +56,16 @@ def test_what_a_user_gets_wrong_is_one_line_and_no_traceback(call, words, messag
     assert "Traceback" not in problem
 
 
+def test_an_interrupted_command_says_that_it_goes_on_from_there(call, tiny, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("workbench.prepare.prepare", interrupted)
+    code, _, problem = call("prepare", "demo", "--root", tiny.root)
+    assert code == 130
+    assert "what is finished is kept" in problem
+
+
 def test_check_and_prepare_a_corpus(call, tiny):
     code, out, _ = call("corpus", "check", "demo", "--root", tiny.root, "--json")
     report = json.loads(out)

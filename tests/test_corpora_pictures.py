@@ -129,6 +129,12 @@ def test_a_table_that_is_not_whole_is_refused_by_line(tmp_path, greys, spoil, sa
         datasets.corpus("fer2013", tmp_path).clips()
 
 
+def test_a_table_without_rows_is_refused(tmp_path):
+    (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n")
+    with pytest.raises(WorkbenchError, match="expected a picture a row, found no rows"):
+        datasets.corpus("fer2013", tmp_path).clips()
+
+
 def test_where_the_pictures_cannot_be_written_the_table_says_so(tmp_path, greys):
     table = write_table(tmp_path / "fer2013.csv", greys)
     (tmp_path / f".fer2013_pictures.{table.stat().st_size}.part").write_text("in the way")
@@ -174,7 +180,7 @@ def test_folders_by_word_and_by_digit_with_the_official_usage(tmp_path):
     assert clips.loc["validation-0-im7", "usage"] == "validation"
     assert corpus.check()["misnamed"] == ["train/bored/Training_9.jpg"]
     shutil.copy(tmp_path / "train/happy/Training_3908.jpg", tmp_path / "train/fear/Training_3908.jpg")
-    with pytest.raises(WorkbenchError, match=r"two pictures are called 'Training_3908': .*fear.* and .*happy"):
+    with pytest.raises(WorkbenchError, match=r"two clips are called 'Training_3908': .*fear.* and .*happy"):
         corpus.clips()
 
 
@@ -336,6 +342,21 @@ def test_crops_of_one_sequence_share_their_take_with_it(sequences):
     assert corpus.check()["readable"] == 6
 
 
+def test_what_was_published_is_counted_by_layout(sequences, tmp_path_factory, greys):
+    assert "3 clips of 593 published" in datasets.corpus("ckplus", sequences).describe().markdown()
+    stills = datasets.corpus("ckplus", sequences, stills=True)
+    assert stills.published(stills.clips()) == 2 * 593
+    picture(sequences / "CK+48/surprise/S010_004_00000017.png")
+    assert "4 clips, of 3 takes" in datasets.corpus("ckplus", sequences).describe().markdown(), "two layouts mixed"
+    crops = datasets.corpus("ckplus", sequences / "CK+48").describe()
+    assert "1 clip of 981 published" in crops.markdown()
+    assert "980 of 981 clips" in crops.lacks
+    root = tmp_path_factory.mktemp("table")
+    write_table(root / "ckextended.csv", greys)
+    table = datasets.corpus("ckplus", root)
+    assert table.published(table.clips()) == 920
+
+
 def test_the_table_of_crops_is_unpacked_and_names_nobody(tmp_path, greys):
     write_table(tmp_path / "ckextended.csv", greys)
     corpus = datasets.corpus("ckplus", tmp_path)
@@ -389,6 +410,12 @@ def test_five_cameras_of_one_instant_stay_on_one_side(rafd):
     for fold in splits.make_folds(clips, "random", n_folds=3):
         assert splits.audit(clips, fold.train, fold.test, allow=("speaker",))["shared"]["take"] == 0
     assert corpus.check()["readable"] == 240
+
+
+def test_a_picture_that_is_there_twice_is_refused(rafd):
+    shutil.copytree(rafd, rafd / "copy")
+    with pytest.raises(WorkbenchError, match=r"two clips are called 'Rafd000_01_.*': of .* and of .*copy.*; keep one"):
+        datasets.corpus("rafd", rafd).clips()
 
 
 def test_holes_in_a_models_series_are_missing(rafd):

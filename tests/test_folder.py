@@ -10,7 +10,9 @@ import pytest
 import soundfile
 
 from workbench import datasets, media
+from workbench.datasets import tallies
 from workbench.datasets.base import COLUMNS
+from workbench.datasets.folder import Folder
 from workbench.errors import WorkbenchError
 
 FREQUENCIES = iter(range(100, 10**6))
@@ -108,9 +110,21 @@ def test_what_the_table_names_and_the_folder_lacks_is_missing(tmp_path):
     assert corpus.clips()["path"].tolist() == ["", ""]
     assert [defect.split(",")[0] for defect in corpus.card.known_defects] == [
         "Speakers of 2 of 2 clips unknown: no speaker-disjoint split of them is possible.",
-        "3 files that the table names are absent",
+        "Files that the table names and that are absent: 3",
         "1 of 2 files stand in no row of the table",
     ]
+    assert tallies.overview(Folder, tmp_path)["missing"] == "3 that names or tables lead to expect; all picture"
+
+
+def test_the_lag_of_a_film_behind_its_own_sound_file_is_measured(tmp_path):
+    noise = 0.1 * np.random.default_rng(0).uniform(-1, 1, 16000).astype(np.float32)
+    frames = np.zeros((30, 48, 64, 3), np.uint8)
+    late = np.concatenate([np.zeros(320, np.float32), noise])
+    media.write_clip(tmp_path / "anna_happy.mp4", frames, late)
+    soundfile.write(tmp_path / "anna_happy.wav", noise, 16000)
+    found = folder(tmp_path, pattern=r"(?P<speaker>[a-z]+)_(?P<emotion>[a-z]+)\..*").alignment()
+    assert found[["take", "problem"]].to_numpy().tolist() == [["folder-anna_happy", ""]]
+    assert found["lag_ms"].item() == pytest.approx(20, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +232,8 @@ def test_a_declaration_needs_no_keyword_and_fills_the_card(tmp_path):
     [
         ("", {}, "found neither a table nor a pattern; describe it by a table clips.csv"),
         ("table: a.csv\npattern: x", {}, "found both a table and a pattern"),
+        ("pattern: x\nlabels: [a]", {}, r"corpus\.yaml: labels: expected names and values, found \['a'\]"),
+        ("pattern: x", {"suffixes": ".wav"}, r"'folder': suffixes: expected a list, found '\.wav'"),
         ("patern: x", {}, r"corpus\.yaml: unknown patern: choose from table, pattern"),
         ("- a\n- b", {}, r"corpus\.yaml: expected names and values"),
         ("a: [", {}, r"corpus\.yaml: expected YAML"),

@@ -29,8 +29,11 @@ def test_every_value_changes_the_key_and_a_written_recipe_is_the_same():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"size": 63}, "even"), ({"n_frames": 0}, "above 0"), ({"n_frames": 2.5}, "whole number"),
+        ({"size": 63}, "even"), ({"n_frames": 0}, r"within 1\.\."), ({"n_frames": 2.5}, "whole number"),
         ({"crop": "ear"}, "central"), ({"keep": ["smell"]}, "waveform"), ({"frames": 3}, "n_frames"),
+        ({"keep": []}, "one or more"), ({"keep": 3}, "a list"), ({"keep": "frames"}, "a list"),
+        ({"n_mfcc": 200}, r"n_mfcc is 200.*1\.\.128"), ({"size": 100_000}, "2048"), ({"n_fft": 3}, "n_fft is 3"),
+        ({"half_chroma": 2}, "true or false"), ({"sample_rate": True}, "whole number"),
     ],
 )  # fmt: skip
 def test_wrong_values_are_named_with_the_choices(values, words):
@@ -47,3 +50,11 @@ def test_changes_in_words():
     for word in ("size", "keep=[frames"):
         with pytest.raises(WorkbenchError, match="KEY=VALUE"):
             recipes.changes([word])
+    with pytest.raises(WorkbenchError, match="unknown value of a recipe 'name'"):
+        recipes.changes(["name=x"])
+
+
+def test_another_version_of_the_preparation_has_other_stores(monkeypatch):
+    before = recipes.load().key
+    monkeypatch.setattr(recipes, "VERSION", recipes.VERSION + 1)
+    assert recipes.load().key != before

@@ -16,6 +16,7 @@ import torch
 from workbench import prepare
 from workbench.errors import WorkbenchError
 from workbench.scale import fan_out, numerics
+from workbench.scale.cluster import Cluster
 from workbench.scale.processes import AHEAD
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +118,15 @@ def test_every_call_computes_in_one_thread(jobs):
     before = threads(None)
     assert list(fan_out(threads, range(2), jobs=jobs)) == [{1}, {1}]
     assert threads(None) == before
+
+
+def test_a_process_that_cannot_start_is_told_as_it_is(monkeypatch):
+    def refuse(*_):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("workbench.scale.processes._SPAWN.Process.start", refuse)
+    with pytest.raises(OSError, match="temporarily unavailable"):
+        list(fan_out(abs, [-1], jobs=2))
 
 
 def test_an_abandoned_fan_out_leaves_no_process():
@@ -283,6 +293,15 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch, tmp_path):
             list(fan_out(square, [1], cluster=address))
         assert word in str(caught.value)
         assert "within 1 s" in str(caught.value)
+
+
+def test_a_scheduler_without_the_workbench_is_told_what_to_install():
+    """What Dask answers then, without the half minute that starting one takes."""
+    pytest.importorskip("distributed")
+    answer = RuntimeError("\nError during deserialization of the task graph. This frequently\noccurs if ...")
+    future = type("Future", (), {"exception": lambda _: answer})()
+    with pytest.raises(WorkbenchError, match=r"tcp://there:1 cannot import the workbench: install"):
+        Cluster(abs, "tcp://there:1")._wait(future)
 
 
 def test_without_distributed_the_command_to_install_it_is_told(monkeypatch):

@@ -42,6 +42,14 @@ def test_batch_pads_with_zeros_and_masks_the_padding(store):
     assert not batch["mfcc"][1, 2].any()
 
 
+def test_clips_of_different_kinds_are_no_batch(tmp_path):
+    store = Store(tmp_path)
+    for name, width in {"a": 3, "b": 4}.items():
+        store.write([{"clip": name}], [{"mfcc": np.ones((2, width), np.float16)}])
+    with pytest.raises(WorkbenchError, match="mfcc of one batch: expected clips of one shape"):
+        Reader(store, ["a", "b"], ["mfcc"]).batch([0, 1])
+
+
 def test_a_clip_may_lack_an_array(tmp_path):
     store = Store(tmp_path)
     store.write([{"clip": "a"}, {"clip": "b"}], [{"mfcc": np.ones((2, 3))}, {"frames": np.ones((1, 2, 2, 3))}])
@@ -57,6 +65,15 @@ def test_a_shard_that_was_broken_off_is_not_seen_and_is_swept_away(store):
     assert set(Store(store.folder).index.index) == {"a", "b", "c"}
     with store.writing():
         assert not part.exists()
+
+
+def test_a_place_that_takes_no_store_is_named(store, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkbenchError, match=r"file/store: expected a folder.*WORKBENCH_DATA"):
+        Store(tmp_path / "file" / "store")
+    store.folder.joinpath("lock").mkdir()  # as unwritable as a read-only disk, for root too
+    with pytest.raises(WorkbenchError, match="expected a folder to prepare into"), store.writing():
+        pass
 
 
 def test_two_writers_are_refused(store):

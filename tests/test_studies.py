@@ -233,3 +233,19 @@ def test_a_class_absent_from_training(made, tiny, tmp_path, monkeypatch):
     with pytest.raises(WorkbenchError, match=r"sad"):
         running.run(small(), tiny, profile="smoke", variants=["audio_cnn"], protocols=["speaker-disjoint"])
     assert not list(tmp_path.glob("runs/**/done"))
+
+
+def test_an_encoder_whose_input_the_recipe_does_not_keep_is_named_before_work(tiny, data_folder):
+    study = studies.load("thread")
+    bare = dataclasses.replace(study, recipe=study.recipe | {"keep": ["frames", "waveform"]})
+    with pytest.raises(WorkbenchError, match=r"variant 'audio_cnn': encoder 'cnn1d' reads mfcc.*keeps frames, wav"):
+        running.run(bare, tiny, profile="smoke", variants=["audio_cnn"])
+    assert not (data_folder / "prepared").exists()
+
+
+def test_runs_on_another_preparation_are_other_runs(tiny, data_folder, monkeypatch):
+    whole = running.plan(studies.load("thread"), tiny, profile="smoke")
+    before = running._data(whole, "audio", 1, None).key
+    assert running._data(whole, "audio", 1, None).key == before
+    monkeypatch.setattr("workbench.recipes.VERSION", 0)
+    assert running._data(whole, "audio", 1, None).key != before

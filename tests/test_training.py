@@ -199,6 +199,7 @@ def test_sound_is_augmented_between_the_ends_of_the_speech_and_its_mfcc_made_ane
     slow = Augmented(clips, policy([{"name": "stretch", "rate": 0.5}]), seed=0)
     assert len(slow.sample(2)["mfcc"]) == pytest.approx(2 * len(stored), abs=1)
     assert clips.speech.waveform(2).shape == (8000,)
+    assert len(clips.speech.store.view("waveform", "clip2")) == 8000
     again = acoustics.mfcc(clips.speech.waveform(2)).T
     np.testing.assert_allclose(again, stored, atol=0.6)
 

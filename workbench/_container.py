@@ -18,6 +18,7 @@ from workbench.errors import MediaError
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 # Formats whose header tells the length and does not guess it.
 STATES_LENGTH = ("mov,mp4", "matroska", "flv", "flac", "wav")
+POINTER = b"version https://git-lfs.github.com/spec/v1"  # how a pointer begins
 # A playlist in disguise must not reach for the network.
 LOCAL = {"protocol_whitelist": "file,crypto,data"}
 # A still picture is either whole or of no use; a film may do without a frame. (Sound tiffs would fail, too.)
@@ -41,7 +42,17 @@ def opened(path: str | Path) -> Iterator[av.container.InputContainer]:
             yield stack.enter_context(av.open(source, container_options=LOCAL, metadata_errors="ignore"))
     except (av.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise MediaError(f"{path}: expected a recording that decodes, but FFmpeg says: {reason}") from error
+        said = "found a Git LFS pointer: run `git lfs pull`" if is_pointer(path) else f"but FFmpeg says: {reason}"
+        raise MediaError(f"{path}: expected a recording that decodes, {said}") from error
+
+
+def is_pointer(path: Path) -> bool:
+    """Return whether a file is what Git LFS leaves in the place of one that was not brought."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(POINTER)) == POINTER
+    except OSError:
+        return False
 
 
 def find(container, kind: str):

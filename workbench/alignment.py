@@ -115,5 +115,6 @@ def table(
                 problem = f"not the same sound: correlation {correlation:.2f}, expected {SAME} or more"
         except MediaError as error:
             problem = str(error)
-        rows.append((take, str(film), str(sound), 1000 * seconds, correlation, problem))
+        lag_ms = round(1000 * seconds, 3) + 0.0  # to the microsecond, and no -0
+        rows.append((take, str(film), str(sound), lag_ms, correlation, problem))
     return pd.DataFrame(rows, columns=COLUMNS)

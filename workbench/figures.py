@@ -42,7 +42,7 @@ def each(
     titles = {name: settings.get("title", name) for name, settings in studies.load(study).variants.items()}
     made = results.results(study, corpus=corpus, size=size)
     predictions = runs.predictions(made)
-    card = CORPORA[corpus].card
+    card = CORPORA[corpus.partition(":")[0]].card
     note = f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
     summary = evaluation.summary(predictions)
     summary["system"] = summary["variant"].map(titles)

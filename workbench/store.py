@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,11 +65,17 @@ class Store:
     ----------
     folder : Path
         The store's folder; made when missing.
+
+    Raises
+    ------
+    WorkbenchError
+        If it cannot be made.
     """
 
     def __init__(self, folder: Path):
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with _refused(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         self._maps: dict[tuple[str, str], np.ndarray] = {}
         self.refresh()
 
@@ -92,7 +98,9 @@ class Store:
     @contextmanager
     def writing(self):
         """Hold the store for writing; a second writer gets an error rather than a mixed store."""
-        with open(self.folder / "lock", "w") as lock:
+        with _refused(self.folder):
+            lock = open(self.folder / "lock", "w")  # noqa: SIM115
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
@@ -196,6 +204,17 @@ def _write_shard(folder: Path, rows: Sequence[dict], arrays: Sequence[dict[str, 
 
 
 @contextmanager
+def _refused(folder: Path):
+    """Turn what the system refuses (a read-only disk, a file where a folder should be) into one clear error."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkbenchError(
+            f"{folder}: expected a folder to prepare into ({error.strerror}); WORKBENCH_DATA names another place"
+        ) from None
+
+
+@contextmanager
 def _all_or_nothing(part: Path):
     """Leave nothing of a half-written `part` behind; what the system refused (a full disk) is the user's to mend."""
     try:
@@ -228,11 +247,25 @@ class Reader:
         self.views = {name: [store.view(name, clip) for clip in clips] for name in names}
 
     def batch(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
-        """Return each array for `positions`, (B, T, ...) zero-padded to the longest, and `<name>_mask` (B, T) bool."""
+        """Return the clips at `positions` as one batch (see `stack`)."""
+        return self.stack([{name: views[position] for name, views in self.views.items()} for position in positions])
+
+    @staticmethod
+    def stack(clips: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        """Return each array of some clips, (B, T, ...) zero-padded to the longest, and `<name>_mask` (B, T) bool.
+
+        Raises
+        ------
+        WorkbenchError
+            If the clips' arrays differ in more than their length.
+        """
         out = {}
-        for name, views in self.views.items():
-            chosen = [views[position] for position in positions]
+        for name in clips[0]:
+            chosen = [clip[name] for clip in clips]
             lengths = np.array([len(view) for view in chosen])
+            kinds = {(_unpacked_shape(view)[1:], view.dtype) for view in chosen}
+            if len(kinds) > 1:
+                raise WorkbenchError(f"{name} of one batch: expected clips of one shape and type, found {kinds}")
             shape = (len(chosen), lengths.max(), *_unpacked_shape(chosen[0])[1:])
             out[name] = np.empty(shape, dtype=chosen[0].dtype)
             for row, view, length in zip(out[name], chosen, lengths, strict=True):

@@ -18,7 +18,7 @@ class Speech:
     Parameters
     ----------
     store : Store
-        Its index tells where the speech begins and ends, in seconds; where it does not, all of the sound is taken.
+        Its `waveform` is the speech.
     clips : sequence of str
         In the order that positions refer to.
     recipe : Recipe
@@ -29,7 +29,7 @@ class Speech:
 
     def __init__(self, store, clips: Sequence[str], recipe, make: Callable[..., Mapping[str, np.ndarray]]):
         self.store, self.clips, self.recipe, self.make = store, list(clips), recipe, make
-        self.views, self.spans = [], np.empty((0, 2))
+        self.views = []
 
     def open(self) -> None:
         """Map the waveforms.
@@ -48,15 +48,10 @@ class Speech:
                 "specaugment or slice"
             )
         self.views = [self.store.array("waveform", clip) for clip in self.clips]
-        spans = self.store.index.reindex(index=self.clips, columns=["speech_start", "speech_end"])
-        self.spans = spans.to_numpy(dtype=float)
 
     def waveform(self, position: int) -> np.ndarray:
         """Return the speech of a clip (n,) float32 in [-1, 1]."""
-        view, (start, end) = self.views[position], self.spans[position]
-        if np.isfinite(start) and np.isfinite(end):
-            view = view[int(start * self.recipe.sample_rate) : int(np.ceil(end * self.recipe.sample_rate))]
-        return _as_float(view)
+        return _as_float(self.views[position])
 
     def remake(self, speech: np.ndarray) -> Mapping[str, np.ndarray]:
         """Return what the store would hold of speech (n,) float32: `mfcc`, `spectrogram`."""
@@ -101,7 +96,7 @@ class Augmented:
     def batch(self, positions: Sequence[int]) -> dict[str, Tensor]:
         """Return a batch as `training.Clips.batch` does, augmented."""
         samples = [self.sample(position) for position in positions]
-        return self.clips.to_tensors(stack(samples)) | {"emotion": self.emotion[list(positions)]}
+        return self.clips.to_tensors(self.clips.reader.stack(samples)) | {"emotion": self.emotion[list(positions)]}
 
     def sample(self, position: int) -> dict[str, np.ndarray]:
         """Return one clip's arrays, time first, of the types that the store has."""
@@ -118,19 +113,6 @@ class Augmented:
         arrays = self.policy(arrays, rng, remake=self.clips.speech.remake if self.hears else None)
         arrays.pop("speech", None)
         return {name: _as_type(x, types[name]) for name, x in arrays.items()}
-
-
-def stack(samples: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Return each array (B, T, ...) zero-padded to the longest, and `<name>_mask` (B, T) bool."""
-    out = {}
-    for name in samples[0]:
-        chosen = [sample[name] for sample in samples]
-        lengths = np.array([len(array) for array in chosen])
-        out[name] = np.zeros((len(chosen), lengths.max(), *chosen[0].shape[1:]), chosen[0].dtype)
-        for row, array in zip(out[name], chosen, strict=True):
-            row[: len(array)] = array
-        out[f"{name}_mask"] = np.arange(lengths.max()) < lengths[:, None]
-    return out
 
 
 def copies(clips: pd.DataFrame, n: int) -> pd.DataFrame:

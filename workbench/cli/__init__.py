@@ -123,6 +123,7 @@ def main() -> None:
     except WorkbenchError as error:
         errors.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("interrupted; what is finished is kept, and the same command goes on from there")
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # what typer makes of Ctrl-C
+            errors.print("interrupted; what is finished is kept, and the same command goes on from there")
+        raise

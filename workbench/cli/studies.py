@@ -38,6 +38,7 @@ def study_run(
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     variants: Annotated[str | None, typer.Option(help="Names, with commas between [default: all]")] = None,
     protocols: Annotated[str | None, typer.Option(help="Names, with commas between [default: the study's]")] = None,
+    target: Annotated[str | None, typer.Option(help="Which label, where the corpus has several.")] = None,
     jobs: Jobs = 2,
     as_json: Json = False,
 ) -> None:
@@ -46,7 +47,7 @@ def study_run(
     from workbench.studies.running import run
 
     study = studies.load(name)
-    opened = datasets.corpus(corpus or study.corpus, root)
+    opened = datasets.corpus(corpus or study.corpus, root, target=target)
     chosen = {"variants": variants and variants.split(","), "protocols": protocols and protocols.split(",")}
     made = run(study, opened, profile=profile, jobs=jobs, progress=progress, **chosen)
     columns = [
@@ -66,7 +67,7 @@ def study_run(
 @app.command("table")
 def study_table(
     name: str,
-    corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own]")] = None,
+    corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     into: Annotated[Path | None, typer.Option(help="File to write it into, between its markers.")] = None,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench import media, paths
-from workbench.datasets import cards, fetching
+from workbench import alignment, media, paths
+from workbench.datasets import cards, fetching, tallies
+from workbench.datasets.files import film_and_sound
 from workbench.emotions import EMOTIONS, in_order
 from workbench.errors import MediaError, WorkbenchError, choose
 from workbench.remotes import Remote
@@ -85,9 +87,16 @@ class Corpus:
         self.root = paths.existing(root or paths.raw(self.card.name), f"corpus {self.card.name!r}")
         self.target = choose(f"target of {self.card.name!r}", target or self.targets[0], self.targets)
 
+    @property
+    def label(self) -> str:
+        """The corpus's name, and its target where that is not the usual one: `cremad`, `cremad:vote_audio`."""
+        return self.card.name if self.target == self.targets[0] else f"{self.card.name}:{self.target}"
+
     def files(self) -> list[Path]:
-        """Return every file with one of the corpus's suffixes under the root, sorted."""
-        return sorted(p for p in self.root.rglob("*") if p.suffix.lower() in self.suffixes and p.is_file())
+        """Return every file with one of the corpus's suffixes under the root but hidden ones, sorted."""
+        below = len(str(self.root))
+        found = (path for path in self.root.rglob("*") if path.suffix.lower() in self.suffixes and path.is_file())
+        return sorted(path for path in found if f"{os.sep}." not in str(path)[below:])
 
     def parse(self, path: Path) -> dict | None:
         """Return the factors in a file's name (`clip` among them), or None if the name is outside the scheme."""
@@ -98,7 +107,13 @@ class Corpus:
         return [row for row in map(self.parse, files) if row]
 
     def clips(self) -> pd.DataFrame:
-        """Return the clip table, one row a clip, columns `COLUMNS` and then the corpus's own."""
+        """Return the clip table, one row a clip, columns `COLUMNS` and then the corpus's own.
+
+        Raises
+        ------
+        WorkbenchError
+            If nothing of this corpus is in the folder, or two clips have one name.
+        """
         rows = self.rows(self.files())
         if not rows:
             raise WorkbenchError(
@@ -106,6 +121,10 @@ class Corpus:
                 f"{self.example!r}, suffixes {', '.join(self.suffixes)})"
             )
         table = pd.DataFrame(rows).assign(corpus=self.card.name)
+        if len(twice := table["clip"][table["clip"].duplicated()]):
+            same = table[table["clip"] == twice.iloc[0]]
+            first, second, *_ = same["path"].where(same["path"] != "", same["audio_path"])
+            raise WorkbenchError(f"two clips are called {twice.iloc[0]!r}: of {first} and of {second}; keep one")
         for column, default in {"start": 0.0, "end": float("nan"), "usage": ""}.items():
             if column not in table:
                 table[column] = default
@@ -115,15 +134,8 @@ class Corpus:
     example = ""
 
     def kinds(self) -> dict[str, int]:
-        """Return how many clips have sound, picture, or both: `audio-only`, `video-only`, `audio-video`."""
-        table = self.clips()
-        picture, sound = table["path"] != "", table["audio_path"] != ""
-        counts = {
-            "audio-only": ~picture & sound,
-            "video-only": picture & ~sound,
-            "audio-video": picture & sound,
-        }
-        return {kind: int(which.sum()) for kind, which in counts.items()}
+        """Return how many clips have picture and sound, one of them, or no file, see `tallies.kinds`."""
+        return tallies.kinds(self.clips())
 
     def check(self, progress: Callable = lambda items, **_: items) -> dict:
         """Read every file and report: `clips`, `readable`, `missing`, `unreadable`, `duplicates`, `misnamed`.
@@ -159,18 +171,31 @@ class Corpus:
         """Return the names that the scheme expects beside `files` and that are absent; none by default."""
         return []
 
-    def alignment(self, progress: Callable = lambda items, **_: items) -> pd.DataFrame:
-        """Return how far the sound of each film lies behind the separate sound file of its take.
+    def published(self, clips: pd.DataFrame) -> int | None:
+        """Return how many clips were published in the form that `clips` has, None where that is not known."""
+        return self.card.n_clips
 
-        Columns `take, film, sound, lag_ms, correlation, problem` (why a take has no lag); for corpora that have such
-        pairs.
+    def pairs(self) -> dict[str, tuple[str, str]]:
+        """Return the films that have a separate file of their sound, take -> (film, sound)."""
+        return film_and_sound(self.clips())
+
+    def alignment(self, progress: Callable = lambda items, **_: items) -> pd.DataFrame:
+        """Return how far (ms) the sound of each film lies behind the separate sound file of its take.
+
+        Columns `take, film, sound, lag_ms, correlation, problem` (why a take has no lag), see `alignment.table`.
 
         Raises
         ------
         WorkbenchError
-            If the corpus has none.
+            If the corpus has no such pairs.
         """
-        raise WorkbenchError(f"corpus {self.card.name!r} has no film with a separate sound file of the same take")
+        if not (pairs := self.pairs()):
+            found = ", ".join(f"{n} {kind}" for kind, n in self.kinds().items())
+            raise WorkbenchError(
+                f"corpus {self.card.name!r} has no film with a separate sound file of the same take below {self.root}: "
+                f"found {found}"
+            )
+        return alignment.table(pairs, progress=progress)
 
     def describe(self, **options) -> cards.DataCard:
         """Return the data card of what is here; for the options see `cards.describe`."""

@@ -17,6 +17,12 @@ from workbench.datasets import tallies
 if TYPE_CHECKING:
     from workbench.datasets.base import Card, Corpus
 
+KINDS = {
+    "audio-video": "with picture and sound",
+    "audio-only": "with sound only",
+    "video-only": "with picture only",
+    "labels-only": "without any file (labels only)",
+}
 MOST = 40  # rows of a table, names of a list; what is more is counted
 CSS = """
 .data-card { max-width: 62rem; font: 15px/1.5 system-ui, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; }
@@ -43,8 +49,9 @@ CSS = """
 class DataCard:
     """A corpus described; `markdown()` and `html()` write it out, and a notebook shows it by itself.
 
-    `clips` is the clip table, `absent` the clips that the naming scheme expects and the folder lacks, `lacks` what else
-    is missing, in words, and `recorded` what the files' headers say (`tallies.recordings`), None if not read.
+    `clips` is the clip table, `published` how many clips it would have (None if not known), `absent` the clips that
+    names or tables lead to expect and the folder lacks, `lacks` what else is missing, in words, and `recorded` what the
+    files' headers say (`tallies.recordings`), None if not read.
     """
 
     card: Card
@@ -52,6 +59,7 @@ class DataCard:
     target: str
     targets: tuple[str, ...]
     clips: pd.DataFrame
+    published: int | None
     absent: list[str]
     lacks: list[str]
     recorded: pd.DataFrame | None
@@ -100,10 +108,10 @@ class DataCard:
     def _present(self) -> Iterable[str]:
         clips, card = self.clips, self.card
         speakers = set(clips["speaker"]) - {""}
-        published = f" of {card.n_clips:,} published" if card.n_clips else ""
+        published = f" of {self.published:,} published" if self.published else ""
         facts = [
             f"{_count(len(clips), 'clip')}{published}, of {_count(clips['take'].nunique(), 'take')}, in `{self.root}`",
-            *(f"{n:,} {kind}" for kind, n in tallies.kinds(clips).items()),
+            *(f"{n:,} {KINDS[kind]}" for kind, n in tallies.kinds(clips).items()),
             _count(len(speakers), "known speaker") + (f" of {len(card.speakers)} published" if card.speakers else ""),
         ]
         for column, what in {"speaker": "whose speaker is not known", "emotion": "without a label"}.items():
@@ -114,7 +122,8 @@ class DataCard:
         if absent := tallies.absent_speakers(card, clips):
             yield f"**Speakers of whom nothing is here:** {_runs(absent, card.speakers)}."
         if self.absent and (clips[["path", "audio_path"]] != "").any(axis=None):
-            yield f"**Holes:** {_count(len(self.absent), 'clip')} that the names lead to expect: {_names(self.absent)}."
+            holes = _count(len(self.absent), "clip")
+            yield f"**Holes:** {holes} that names or tables lead to expect: {_names(self.absent)}."
 
     def _counted(self) -> Iterable[str]:
         yield "Numbers are clips."
@@ -203,6 +212,7 @@ def describe(corpus: Corpus, *, durations: bool = True, progress: Callable = lam
         target=corpus.target,
         targets=corpus.targets,
         clips=clips,
+        published=corpus.published(clips),
         absent=corpus.missing([path for path in corpus.files() if corpus.parse(path)]),
         lacks=tallies.lacks(corpus, clips),
         recorded=tallies.recordings(clips, progress) if durations else None,

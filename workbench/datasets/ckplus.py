@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+
+import pandas as pd
 
 from workbench.datasets import pixels
 from workbench.datasets.base import Card, Corpus
@@ -18,6 +19,7 @@ LABELS = {"neutral": "neutral", "anger": "angry", "contempt": "contempt", "disgu
           "happy": "happy", "sadness": "sad", "surprise": "surprised"}  # fmt: skip
 INTENSITIES = ("", "a", "b", "c", "d", "e")  # FACS's letters for the numbers 0 (not given) to 5
 NAME = re.compile(r"(S\d{3})_(\d{3})_(\d{8})")
+PUBLISHED = {"sequence": 593, "still": 2 * 593, "crop": 981, "table": 920}  # clips, by layout
 CROPPED = re.compile(r"ckextended\d{7}")
 
 
@@ -62,7 +64,7 @@ class CkPlus(Corpus):
             "Sign the agreement at https://www.pitt.edu/~emotion/ck-spread.htm (a faculty member has to) and await the "
             "mail with the addresses.",
             "Download extended-cohn-kanade-images.zip, Emotion_labels.zip and FACS_labels.zip.",
-            "Unpack all three below data/raw/ckplus (Landmarks.zip is not needed).",
+            "Unpack all three below the root (Landmarks.zip is not needed).",
         ),
         known_defects=(
             "266 of 593 sequences have no emotion label; they stay as clips without one.",
@@ -85,8 +87,7 @@ class CkPlus(Corpus):
         """Return every picture, having unpacked the 48x48 table where there is one and it was not done."""
         for table in sorted(self.root.rglob("ckextended.csv")):
             pixels.unpack(table, WORDS, prefix="ckextended")
-        below = len(str(self.root))
-        return [path for path in super().files() if f"{os.sep}." not in str(path)[below:]]
+        return super().files()
 
     def parse(self, path: Path) -> dict | None:
         """Return what a picture's name and folders say; `clip` is that of its sequence where this is a clip."""
@@ -154,6 +155,11 @@ class CkPlus(Corpus):
         """Return the files of labels of a kind by the names of their sequences."""
         found = sorted(self.root.rglob(f"*_{kind}.txt"))
         return {"_".join(match.group(1, 2)): path for path in found if (match := NAME.match(path.name))}
+
+    def published(self, clips: pd.DataFrame) -> int | None:
+        """Return how many clips the layout that is here has when it is whole, None where several are mixed."""
+        layouts = set(clips["layout"].where(clips["speaker"] != "", "table"))
+        return PUBLISHED[layouts.pop()] if len(layouts) == 1 else None
 
     def missing(self, files: list[Path]) -> list[str]:
         """Return the pictures that a sequence's numbering or label expects and that are absent."""

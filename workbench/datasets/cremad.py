@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from workbench import alignment
 from workbench.datasets.base import Card, Ceiling, Corpus
-from workbench.datasets.files import absent, film_and_sound, find_table, joined, read_table
+from workbench.datasets.files import absent, find_table, joined, read_table
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
 from workbench.remotes import Remote
@@ -217,11 +216,6 @@ class Cremad(Corpus):
             )
         return pd.DataFrame(rows)
 
-    def alignment(self, progress: Callable = lambda items, **_: items) -> pd.DataFrame:
-        """Return by how much the sound in each film comes later than its wav, see `alignment.table`."""
-        pairs = film_and_sound(self.clips())
-        return alignment.table(pairs, progress=progress) if pairs else super().alignment(progress)
-
     def missing(self, files: list[Path]) -> list[str]:
         """Return the files that a begun series lacks: one actor's clips with one suffix, as they were published."""
         series = defaultdict(set)
@@ -279,8 +273,8 @@ def _counts(path: Path) -> pd.DataFrame:
         rows = table[mode == str(number)].drop_duplicates("fileName").set_index("fileName")
         columns = {
             target: _words(rows["emoVote"]),
-            f"{target}_agreement": pd.to_numeric(rows["agreement"]),
-            f"{target}_raters": pd.to_numeric(rows["numResponses"]),
+            f"{target}_agreement": pd.to_numeric(rows["agreement"], errors="coerce"),
+            f"{target}_raters": pd.to_numeric(rows["numResponses"], errors="coerce"),
         }
         found.append(pd.DataFrame(columns))
     return pd.concat(found, axis=1)

@@ -9,22 +9,15 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from workbench._container import PICTURES
+from workbench.datasets.files import kind
 from workbench.errors import WorkbenchError
 
 TABLE, DECLARATION = "clips.csv", "corpus.yaml"
-SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus")
-FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".mpg", ".mpeg", ".wmv", ".m4v")
-RECORDINGS = SOUNDS + FILMS + PICTURES
 SAID = ("title", "description", "citation", "licence", "home", "label_source")  # of the card
 OPTIONS = ("table", "pattern", "labels", "suffixes", "columns", "sequences")
+FORMS = {"labels": (Mapping, "names and values"), "columns": (Mapping, "names and values"),
+         "suffixes": (list | tuple, "a list")}  # fmt: skip
 EXAMPLE = r"pattern: '(?P<speaker>\d+)_(?P<emotion>\w+)\.wav'"
-
-
-def kind(file: str | Path) -> str:
-    """Return 'sound', 'film' or 'picture' by a file's suffix; what has none of these (a folder, say) is a picture."""
-    suffix = Path(file).suffix.lower()
-    return "sound" if suffix in SOUNDS else "film" if suffix in FILMS else "picture"
 
 
 def declared(root: Path, options: Mapping) -> dict:
@@ -33,7 +26,8 @@ def declared(root: Path, options: Mapping) -> dict:
     Raises
     ------
     WorkbenchError
-        For a name that is none of `OPTIONS` and `SAID`, or unless there is either a table or a pattern.
+        For a name that is none of `OPTIONS` and `SAID`, a value of another form than `FORMS` has, or unless there is
+        either a table or a pattern.
     """
     path, said = root / DECLARATION, {}
     if path.is_file():
@@ -44,9 +38,12 @@ def declared(root: Path, options: Mapping) -> dict:
         if not isinstance(said, dict):
             raise WorkbenchError(f"{path}: expected names and values, found {said!r}")
     options = {name: value for name, value in options.items() if value is not None}
-    for where, names in ((path, set(said)), ("corpus 'folder'", set(options))):
-        if unknown := sorted(map(str, names - {*OPTIONS, *SAID})):
+    for where, given in ((path, said), ("corpus 'folder'", options)):
+        if unknown := sorted(map(str, set(given) - {*OPTIONS, *SAID})):
             raise WorkbenchError(f"{where}: unknown {', '.join(unknown)}: choose from {', '.join((*OPTIONS, *SAID))}")
+        for name, (form, what) in FORMS.items():
+            if given.get(name) and not isinstance(given[name], form):
+                raise WorkbenchError(f"{where}: {name}: expected {what}, found {given[name]!r}")
     if {"table", "pattern"} & set(options):
         said = {name: value for name, value in said.items() if name not in ("table", "pattern")}
     said |= options

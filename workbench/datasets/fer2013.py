@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -66,7 +65,7 @@ class Fer2013(Corpus):
         steps=(
             "Log in to kaggle.com, open the challenge 'challenges-in-representation-learning-facial-expression-"
             "recognition-challenge', accept its rules, and download fer2013.tar.gz (or icml_face_data.csv.zip).",
-            "Unpack it below data/raw/fer2013; fer2013.csv alone will do.",
+            "Unpack it below the root; fer2013.csv alone will do.",
             "For FER+ labels, put fer2013new.csv of https://github.com/microsoft/FERPlus beside it.",
         ),
         known_defects=(
@@ -86,8 +85,7 @@ class Fer2013(Corpus):
         table = self._table(*TABLES)
         if table and not any(self.root.rglob("FER2013Train")):
             pixels.unpack(table, WORDS, prefix="fer")
-        below = len(str(self.root))
-        return [path for path in super().files() if f"{os.sep}." not in str(path)[below:]]
+        return super().files()
 
     def parse(self, path: Path) -> dict | None:
         """Return the factors in a picture's name and folders; an original label that only the table knows is ''."""
@@ -114,10 +112,6 @@ class Fer2013(Corpus):
     def rows(self, files: Iterable[Path]) -> list[dict]:
         """Return one dict a picture, with the label that the target wants."""
         rows = super().rows(files)
-        paths: dict[str, str] = {}
-        for row in rows:
-            if (other := paths.setdefault(row["clip"], row["path"])) != row["path"]:
-                raise WorkbenchError(f"two pictures are called {row['clip']!r}: {other} and {row['path']}; keep one")
         if self.target == "ferplus":
             return self._voted(rows)
         if any(row["emotion"] == "" for row in rows) and (table := self._table(*TABLES)):

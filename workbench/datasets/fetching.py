@@ -96,7 +96,7 @@ def bring(
 def by_hand(card: Card, root: Path) -> str:
     """Return how to get what cannot be brought from here."""
     return (
-        f"corpus {card.name!r} has to be brought by hand from {card.home} (licence: {card.licence}); its root is "
+        f"corpus {card.name!r} has to be brought by hand (home: {card.home}; licence: {card.licence}); its root is "
         f"{root}:{steps(card)}"
     )
 

@@ -1,4 +1,4 @@
-"""From files to clips: tables beside the recordings, film and sound of one take, holes in a series."""
+"""From files to clips: kinds of files, tables beside them, film and sound of one take, holes in a series."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from workbench._container import PICTURES
 from workbench.errors import WorkbenchError
+
+SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".opus")
+FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv", ".mpg", ".mpeg", ".wmv", ".m4v")
+RECORDINGS = SOUNDS + FILMS + PICTURES
+
+
+def kind(file: str | Path) -> str:
+    """Return 'sound', 'film' or 'picture' by a file's suffix; what has none of these (a folder, say) is a picture."""
+    suffix = Path(file).suffix.lower()
+    return "sound" if suffix in SOUNDS else "film" if suffix in FILMS else "picture"
 
 
 def find_table(root: Path, name: str) -> Path | None:

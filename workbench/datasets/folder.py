@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -10,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 from workbench.datasets.base import COLUMNS, Card, Corpus
-from workbench.datasets.declaration import RECORDINGS, SAID, compiled, declared, kind, listed
+from workbench.datasets.declaration import SAID, compiled, declared, listed
+from workbench.datasets.files import RECORDINGS, kind
 from workbench.emotions import EMOTIONS, EXTRA
 from workbench.errors import WorkbenchError
 
@@ -83,11 +83,6 @@ class Folder(Corpus):
         card = {name: str(said[name]) for name in SAID if said.get(name)}
         self.card = replace(type(self).card, labels=self.labels, **card)
         self.card = replace(self.card, known_defects=tuple(self._defects()))
-
-    def files(self) -> list[Path]:
-        """Return every file with one of the suffixes under the root but hidden ones, sorted."""
-        below = len(str(self.root))
-        return [path for path in super().files() if f"{os.sep}." not in str(path)[below:]]
 
     def parse(self, path: Path) -> dict | None:
         """Return what the pattern, or the table, says of a file; None where it does not know the file."""
@@ -187,7 +182,7 @@ class Folder(Corpus):
         if nameless := sum(row["speaker"] == "" for row in rows):
             yield f"Speakers of {nameless} of {len(rows)} clips unknown: no speaker-disjoint split of them is possible."
         if absent:
-            yield f"{len(absent)} files that the table names are absent, such as {absent[0]}."
+            yield f"Files that the table names and that are absent: {len(absent)}, such as {absent[0]}."
         if aside := [path for path in files if not self.parse(path)]:
             what = "do not match the pattern" if self.pattern else "stand in no row of the table"
             yield f"{len(aside)} of {len(files)} files {what}, such as {aside[0].relative_to(self.root)}."

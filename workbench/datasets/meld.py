@@ -165,6 +165,8 @@ def _read(path: Path, split: str) -> list[dict]:
     speakers = table["Speaker"].map(_speaker)
     dialogue = f"{split}-dia" + table["Dialogue_ID"]
     clips = dialogue + "_utt" + table["Utterance_ID"]
+    if twice := clips[clips.duplicated()].tolist():
+        raise WorkbenchError(f"{path}: expected one row a clip, found {len(twice)} more, such as of {twice[0]}")
     columns = {
         "clip": clips,
         "emotion": labels.map(LABELS),

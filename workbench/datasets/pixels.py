@@ -53,6 +53,8 @@ def unpack(csv: Path, words: Sequence[str], *, prefix: str) -> Path:
         for row, name, grey in tqdm(_pictures(csv, words), desc=f"unpacking {csv.name}", unit="", file=sys.stderr):
             _write(part / f"{name}/{prefix}{row:07d}.png", grey)
             rows = row + 1
+        if not rows:
+            raise WorkbenchError(f"{csv}: expected a picture a row, found no rows")
         (part / SOURCE).write_text(json.dumps({"file": csv.name, "bytes": size, "rows": rows}))
         os.replace(part, folder)
     except OSError as error:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from workbench.datasets.base import Card, Ceiling, Corpus
+from workbench.datasets.files import absent
 
 LABELS = {"neutral": "neutral", "happy": "happy", "sad": "sad", "angry": "angry", "fearful": "fearful",
           "disgusted": "disgust", "surprised": "surprised", "contemptuous": "contempt"}  # fmt: skip
@@ -45,7 +46,7 @@ class Rafd(Corpus):
         steps=(
             "Ask for access at https://rafd.socsci.ru.nl with a university page that names you (students: through the "
             "supervisor).",
-            "Download the pictures you need and unpack them below data/raw/rafd, with their names as they are.",
+            "Download the pictures you need and unpack them below the root, with their names as they are.",
         ),
         known_defects=(
             "The models' numbers run from 01 to 73 with gaps.",
@@ -81,15 +82,8 @@ class Rafd(Corpus):
         }
 
     def missing(self, files: list[Path]) -> list[str]:
-        """Return what a model's series by one camera (24: emotion by gaze) lacks where half of it is there.
-
-        (A handful of pictures is a selection, not a series with holes.)
-        """
+        """Return what a model's series by one camera (24: emotion by gaze) lacks where half of it is there."""
         have = {path.stem for path in files if self.parse(path)}
-        series: dict[str, int] = {}
-        for name in have:
-            start = name.rsplit("_", 2)[0]
-            series[start] = series.get(start, 0) + 1
-        whole = [f"{emotion}_{gaze}" for emotion in LABELS for gaze in GAZES]
-        begun = sorted(start for start, n in series.items() if 2 * n >= len(whole))
-        return [name for start in begun for end in whole if (name := f"{start}_{end}") not in have]
+        begun = sorted({name.rsplit("_", 2)[0] for name in have})
+        series = ([f"{start}_{emotion}_{gaze}" for emotion in LABELS for gaze in GAZES] for start in begun)
+        return [name for expected in series for name in absent(expected, have)]

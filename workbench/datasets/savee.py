@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
-
-from workbench import alignment
 from workbench.datasets.base import Card, Corpus
-from workbench.datasets.files import absent, film_and_sound, joined
+from workbench.datasets.files import absent, joined
 from workbench.emotions import in_order
 
 SPEAKERS = ("DC", "JE", "JK", "KL")
@@ -94,11 +91,6 @@ class Savee(Corpus):
         """Return one dict a performance, its film joined with its sound."""
         parsed = [factors | {"file": path} for path in files if (factors := self.parse(path))]
         return joined(parsed, films=FILMS, sounds=SOUNDS + FILMS)
-
-    def alignment(self, progress: Callable = lambda items, **_: items) -> pd.DataFrame:
-        """Return by how much the sound in each film comes later than its wav, see `alignment.table`."""
-        pairs = film_and_sound(self.clips())
-        return alignment.table(pairs, progress=progress) if pairs else super().alignment(progress)
 
     def missing(self, files: list[Path]) -> list[str]:
         """Return the files, such as `DC-a01.wav`, that a begun series lacks: one speaker's 120 films, or sounds."""

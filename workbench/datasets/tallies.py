@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 
 from workbench import media
+from workbench.datasets.files import FILMS, SOUNDS
 from workbench.emotions import EMOTIONS, EXTRA
-from workbench.errors import MediaError
+from workbench.errors import MediaError, WorkbenchError
 
 if TYPE_CHECKING:
     from workbench.datasets.base import Card, Corpus
 
 UNKNOWN = "not known"
 UNLABELLED = "no label"
-AUDIO = {".wav", ".flac", ".mp3", ".ogg", ".m4a"}
-VIDEO = {".mp4", ".flv", ".avi", ".mov", ".mkv", ".webm"}
 
 
 def by(clips: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -42,20 +41,23 @@ def named(values: pd.Series, nothing: str) -> pd.Series:
 
 
 def factors(clips: pd.DataFrame) -> list[str]:
-    """Return the columns worth counting by: sex, intensity, usage, and the corpus's own with two to twelve words."""
-    own = clips.columns[clips.columns.get_loc("usage") + 1 :]
+    """Return the columns worth counting by: sex, intensity, usage, and the corpus's own with two to twelve words.
+
+    Columns of files (`..._path`) are not.
+    """
+    own = [column for column in clips.columns[clips.columns.get_loc("usage") + 1 :] if not column.endswith("_path")]
     words = [c for c in own if pd.api.types.is_string_dtype(clips[c]) and not clips[c].equals(clips["emotion"])]
     return [column for column in ("sex", "intensity", "usage", *words) if 2 <= clips[column].nunique() <= 12]
 
 
 def kinds(clips: pd.DataFrame) -> dict[str, int]:
-    """Return how many clips have picture and sound, one of them, or no file at all, without the empty kinds."""
+    """Return how many clips are `audio-video`, `audio-only`, `video-only` and `labels-only`, without empty kinds."""
     picture, sound = clips["path"] != "", clips["audio_path"] != ""
     found = {
-        "with picture and sound": picture & sound,
-        "with sound only": ~picture & sound,
-        "with picture only": picture & ~sound,
-        "without any file (labels only)": ~picture & ~sound,
+        "audio-video": picture & sound,
+        "audio-only": ~picture & sound,
+        "video-only": picture & ~sound,
+        "labels-only": ~picture & ~sound,
     }
     return {kind: int(which.sum()) for kind, which in found.items() if which.any()}
 
@@ -166,17 +168,19 @@ def _sides(clips: pd.DataFrame) -> list[str]:
 
 def lacks(corpus: Corpus, clips: pd.DataFrame) -> list[str]:
     """Return in words what is not there of what was published, as far as names tell; nothing is opened."""
-    card, found = corpus.card, []
-    if card.n_clips and len(clips) < card.n_clips:
-        found.append(f"{card.n_clips - len(clips):,} of {card.n_clips:,} clips")
+    card, published, found = corpus.card, corpus.published(clips), []
+    if published and len(clips) < published:
+        found.append(f"{published - len(clips):,} of {published:,} clips")
+    if not published and (holes := corpus.missing([path for path in corpus.files() if corpus.parse(path)])):
+        found.append(f"{len(holes):,} that names or tables lead to expect")
     if absent := absent_speakers(card, clips):
         found.append(f"{len(absent)} of {len(card.speakers)} speakers")
     if not any(clips["path"]) and not any(clips["audio_path"]):
         return [*found, "every recording (labels only)"]
     takes = clips["take"].nunique()
-    for what, column, suffixes in (("picture", "path", VIDEO), ("sound", "audio_path", AUDIO | VIDEO)):
+    for what, column, suffixes in (("picture", "path", FILMS), ("sound", "audio_path", SOUNDS + FILMS)):
         having = clips.loc[clips[column] != "", "take"].nunique()
-        if suffixes & set(corpus.suffixes) and having < takes:
+        if set(suffixes) & set(corpus.suffixes) and having < takes:
             found.append(f"{what} of {takes - having:,} of {takes:,} takes" if having else f"all {what}")
     return found
 
@@ -196,7 +200,7 @@ def overview(kind: type[Corpus], root: Path) -> dict:
             card, clips = corpus.card, corpus.clips()
             missing = lacks(corpus, clips)
         except Exception as error:  # whatever is wrong with one corpus, the others are still listed
-            problem = f"{type(error).__name__}: {error}"
+            problem = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
     return {
         "name": card.name,
         "title": card.title,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import paths, scale
+from workbench import faces, paths, scale, weights
 from workbench.errors import WorkbenchError
 from workbench.prepare.clip import SOURCE, crashed, fingerprint, prepare_clip, sound_arrays
 from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
@@ -87,7 +87,15 @@ def fill(
     cluster: str | None = None,
     progress: Callable | None = None,
 ) -> None:
-    """Prepare into a store the clips that it has not, or not as their files are now (see `prepare`)."""
+    """Prepare into a store the clips that it has not, or not as their files are now (see `prepare`).
+
+    Raises
+    ------
+    WorkbenchError
+        If the recipe's detector is unknown or lacks its weights, the disk is full or read-only, another process is
+        writing into the store, or workers cannot be had.
+    """
+    _check(recipe)
     _restore_notes(store)
     todo = unprepared(store, clips)
     if todo.empty:
@@ -98,6 +106,14 @@ def fill(
         work = partial(prepare_clip, recipe=recipe)
         done = _seen(scale.fan_out(work, items, jobs=jobs, cluster=cluster, broken=crashed), items)
         _keep(store, progress(done, total=len(items)) if progress else done)
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise a WorkbenchError, before work, if the recipe's detector is unknown or lacks its weights."""
+    if "frames" in recipe.keep and recipe.crop != "none" and recipe.detector != "given":
+        faces.detector(recipe.detector)
+        if recipe.detector != "dlib":
+            weights.find(recipe.detector)
 
 
 def _seen(done: Iterator, items: list[dict]) -> Iterator:
@@ -147,11 +163,21 @@ def _keep(store: Store, done: Iterator) -> None:
         flush()
 
 
-def usable(store: Store, clips: pd.DataFrame, modality: str) -> pd.DataFrame:
-    """Return the clips of which the store has what `modality` needs: a sound, pictures, or both."""
-    heard, seen = (_has(store, clips, names) for names in (SOUNDS, PICTURES))
-    return clips[{"audio": heard, "video": seen, "audiovisual": heard & seen}[modality]].reset_index(drop=True)
+def usable(store: Store, clips: pd.DataFrame, modality: str, recipe: Recipe) -> pd.DataFrame:
+    """Return the clips of which the store has all that `modality` is given by the recipe: of sound, pictures, or both.
 
-
-def _has(store: Store, clips: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray:
-    return np.any([store.lengths(name, clips["clip"].tolist()) > 0 for name in names], axis=0)
+    Raises
+    ------
+    WorkbenchError
+        If the recipe keeps no sound or no pictures, and `modality` needs them.
+    """
+    needed = []
+    for kind in {"audio": [SOUNDS], "video": [PICTURES], "audiovisual": [SOUNDS, PICTURES]}[modality]:
+        kept = [name for name in kind if name in recipe.keep]
+        if not kept:
+            raise WorkbenchError(
+                f"recipe {recipe.name!r} keeps {', '.join(recipe.keep)}; {modality} needs one of {', '.join(kind)}"
+            )
+        needed += kept
+    has = [store.lengths(name, clips["clip"].tolist()) > 0 for name in needed]
+    return clips[np.all(has, axis=0)].reset_index(drop=True)

@@ -37,7 +37,7 @@ def read_sound(clip: dict, recipe: Recipe) -> tuple[np.ndarray, tuple[float, flo
 
 
 def sound_arrays(waveform: np.ndarray, span: tuple[float, float], recipe: Recipe) -> dict[str, np.ndarray]:
-    """Return what a recipe keeps of a sound: of `waveform`, `mfcc`, `spectrogram` (see `Recipe`).
+    """Return what a recipe keeps of the speech in a sound: of `waveform`, `mfcc`, `spectrogram` (see `Recipe`).
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def sound_arrays(waveform: np.ndarray, span: tuple[float, float], recipe: Recipe
     options = {"sample_rate": recipe.sample_rate, "n_fft": recipe.n_fft, "hop_length": recipe.hop_length}
     arrays = {}
     if "waveform" in recipe.keep:
-        arrays["waveform"] = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
+        arrays["waveform"] = np.round(np.clip(speech, -1, 1) * 32767).astype(np.int16)
     if "mfcc" in recipe.keep:
         mfcc = acoustics.mfcc(speech, n_mfcc=recipe.n_mfcc, **options).T.astype(np.float16)
         arrays["mfcc"] = _fit(mfcc, recipe.n_steps) if recipe.n_steps else mfcc

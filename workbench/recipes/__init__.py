@@ -16,6 +16,20 @@ FOLDER = Path(__file__).parent
 PICTURES = ("frames", "whole")
 SOUNDS = ("mfcc", "spectrogram", "waveform")
 CROPS = ("central", "eyes", "none")
+# Raise it when a change of the code makes other arrays of the same recipe: old and new ones then never share a store.
+VERSION = 1
+# The lowest and highest value of each number.
+RANGES = {
+    "n_frames": (1, 10_000),
+    "size": (2, 2048),
+    "sample_rate": (1000, 192_000),
+    "n_mfcc": (1, 128),
+    "n_fft": (16, 65_536),
+    "hop_length": (1, 65_536),
+    "n_steps": (0, 100_000),
+    "segment": (0, 100_000),
+    "step": (0, 100_000),
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,8 @@ class Recipe:
         What is kept, with time first: `frames` (n_frames, size, size, 3) uint8, face crops evenly spaced over the
         speech; `whole` (n_frames, size, size, 3) uint8, the whole picture at the same times, letterboxed; `mfcc`
         (t, n_mfcc) float16, of the speech; `spectrogram` (t, 1 + n_fft // 2) uint8, of the speech, 80 dB below its
-        maximum to its maximum in 255 steps; `waveform` (n,) int16, mono, full scale 32767, the whole recording.
+        maximum to its maximum in 255 steps; `waveform` (n,) int16, mono, full scale 32767, of the speech. All of them
+        cover the same time, so that a part of one belongs to the same part of the others.
     n_frames, size : int
         Pictures a clip (a still picture gives one), and their side in pixels, even.
     detector : str
@@ -63,28 +78,35 @@ class Recipe:
     step: int = 0
 
     def __post_init__(self):
+        if not isinstance(self.keep, list | tuple) or not self.keep:
+            self._refuse("keep", f"a list of one or more of {', '.join(PICTURES + SOUNDS)}")
         object.__setattr__(self, "keep", tuple(self.keep))
         for name in self.keep:
             choose("array of a recipe", name, PICTURES + SOUNDS)
         choose("crop", self.crop, CROPS)
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if field.type == "int" and (type(value) is not int or value < 0):
-                raise WorkbenchError(f"recipe {self.name!r}: expected {field.name} a whole number, found {value!r}")
-        for name in ("n_frames", "size", "sample_rate", "n_mfcc", "n_fft", "hop_length"):
-            if not getattr(self, name):
-                raise WorkbenchError(f"recipe {self.name!r}: expected {name} above 0")
+        if not isinstance(self.half_chroma, bool):
+            self._refuse("half_chroma", "true or false")
+        for name, (lowest, highest) in RANGES.items():
+            value = getattr(self, name)
+            if type(value) is not int or not lowest <= value <= highest:
+                self._refuse(name, f"a whole number within {lowest}..{highest}")
         if self.size % 2:
-            raise WorkbenchError(f"recipe {self.name!r}: expected an even size, found {self.size}")
+            self._refuse("size", "an even number")
+
+    def _refuse(self, name: str, expected: str) -> None:
+        raise WorkbenchError(f"recipe {self.name!r}: {name} is {getattr(self, name)!r}, expected {expected}")
 
     @property
     def key(self) -> str:
-        """The recipe's name and a hash of its values."""
-        return f"{self.name}-{digest(self.values())}"
+        """The recipe's name and a hash of its values and of the preparation's version."""
+        return f"{self.name}-{digest(self.values() | {'version': VERSION})}"
 
     def values(self) -> dict:
         """Return the values as YAML and JSON have them; ``Recipe(**values)`` is the same recipe."""
         return asdict(self) | {"keep": list(self.keep)}
+
+
+CHANGEABLE = [field.name for field in fields(Recipe) if field.name != "name"]
 
 
 def digest(value) -> str:
@@ -107,7 +129,7 @@ def load(name: str = "benha", **changes) -> Recipe:
     """
     values = yaml.safe_load((FOLDER / f"{choose('recipe', name, names())}.yaml").read_text())
     for change in changes:
-        choose(f"value of recipe {name!r}", change, [field.name for field in fields(Recipe) if field.name != "name"])
+        choose(f"value of recipe {name!r}", change, CHANGEABLE)
     return replace(Recipe(name=name, **values), **changes)
 
 
@@ -117,12 +139,12 @@ def changes(words: Iterable[str]) -> dict:
     Raises
     ------
     WorkbenchError
-        For a word without an equals sign, or a value that is not YAML.
+        For a word without an equals sign, a name that no recipe has, or a value that is not YAML.
     """
     pairs = [word.partition("=") for word in words]
     if bad := [word for word, equals, _ in pairs if not equals]:
         raise WorkbenchError(f"expected KEY=VALUE, found {bad}")
     try:
-        return {key.strip(): yaml.safe_load(value) for key, _, value in pairs}
+        return {choose("value of a recipe", key.strip(), CHANGEABLE): yaml.safe_load(value) for key, _, value in pairs}
     except yaml.YAMLError as error:
         raise WorkbenchError(f"expected KEY=VALUE with a YAML value, found {[*words]}: {error}") from None

@@ -99,6 +99,11 @@ class Cluster:
     def _wait(self, future):
         with self._connected():
             error = future.exception()
+        if isinstance(error, RuntimeError) and "deserialization of the task graph" in str(error):
+            raise WorkbenchError(
+                f"the Dask scheduler at {self.address} cannot import the workbench: install the same environment "
+                "(pip install -e '.[cluster]') where the scheduler and the workers are started"
+            )
         if error is not None:
             raise error
         with self._connected():

@@ -114,8 +114,9 @@ class _Worker:
             if self.stopped.is_set():
                 raise WorkbenchError("the work has been stopped")
             self.pipe, theirs = _SPAWN.Pipe()
-            self.process = _SPAWN.Process(target=_serve, args=(theirs, self.function), daemon=True)
-            self.process.start()
+            process = _SPAWN.Process(target=_serve, args=(theirs, self.function), daemon=True)
+            process.start()
+            self.process = process
             theirs.close()  # so that the death of the process ends the pipe
         try:
             self.pipe.recv()

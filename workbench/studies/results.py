@@ -1,4 +1,4 @@
-"""Which runs are a study's results: noted when they are made, so that tables need neither corpus nor settings."""
+"""What a run predicts, and which runs are a study's results: noted when made, so that tables need no settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from workbench import paths, runs
+from workbench.emotions import probability_columns
 from workbench.errors import WorkbenchError
 from workbench.studies import Study, load
 
@@ -21,6 +25,22 @@ def record(study: Study, corpus: str, size: str, made: list[runs.Run]) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(_read(path) | systems, indent=1, sort_keys=True))
     os.replace(part, path)
+
+
+def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, usage: str) -> pd.DataFrame:
+    """Return rows of the predictions table for `clips`, in their order."""
+    params, classes = run.params, run.params["classes"]
+    if "members" in params:
+        model, fusion = "+".join(name.split("/")[1] for name in params["members"]), params["stacking"]["name"]
+    else:
+        model = "+".join(settings["name"] for settings in params["encoders"].values())
+        fusion = (params["fusion"] or {"name": "none"})["name"]
+    about = {key: params[key] for key in ("study", "variant", "corpus", "protocol", "fold", "seed", "modality")}
+    table = pd.DataFrame({"run": run.name, **about, "model": model, "fusion": fusion, "usage": usage}, clips.index)
+    table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]
+    table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
+    table[probability_columns(classes)] = probabilities
+    return table.reset_index(drop=True)
 
 
 def results(

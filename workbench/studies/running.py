@@ -11,10 +11,10 @@ import torch
 
 from workbench import augment, recipes, runs, splits
 from workbench.datasets import Corpus, select
-from workbench.emotions import in_order, probability_columns
-from workbench.errors import WorkbenchError
+from workbench.emotions import in_order
+from workbench.errors import WorkbenchError, choose
 from workbench.fusion import stacking
-from workbench.models import build, named
+from workbench.models import ENCODERS, build, named
 from workbench.predict import load_model
 from workbench.prepare import prepare, sound_arrays, usable
 from workbench.recipes import Recipe, digest
@@ -104,6 +104,7 @@ def run(
     """
     whole = plan(study, corpus, profile=profile)
     wanted = list(_with_members(study, variants or list(study.variants)))
+    _check_inputs(whole, wanted)
     modalities = {study.modality(name) for name in wanted if "encoders" in study.variant(name)}
     data = {modality: _data(whole, modality, jobs, progress) for modality in sorted(modalities)}
     items = [
@@ -115,8 +116,20 @@ def run(
     ]
     steps = progress(items, total=len(items), description=f"study {study.name}") if progress else items
     made = [_execute(whole, data, item) for item in steps]
-    results.record(study, corpus.card.name, profile, made)
+    results.record(study, corpus.label, profile, made)
     return made
+
+
+def _check_inputs(whole: Plan, variants: Sequence[str]) -> None:
+    """Raise a WorkbenchError if an encoder of a variant reads an array that the study's recipe does not keep."""
+    for name in variants:
+        for settings in whole.study.variant(name).get("encoders", {}).values():
+            encoder = choose("encoder", settings.get("name", ""), ENCODERS)
+            if ENCODERS[encoder].inputs not in whole.recipe.keep:
+                raise WorkbenchError(
+                    f"variant {name!r}: encoder {encoder!r} reads {ENCODERS[encoder].inputs}, but recipe "
+                    f"{whole.recipe.name!r} keeps {', '.join(whole.recipe.keep)}: add it to the study's recipe (keep)"
+                )
 
 
 def _with_members(study: Study, variants: Sequence[str]) -> Iterator[str]:
@@ -142,14 +155,14 @@ class Data:
 def _data(whole: Plan, modality: str, jobs: int, progress: Callable | None) -> Data:
     table = select(whole.clips, modality)
     store, _ = prepare(whole.corpus, table, whole.recipe, jobs=jobs, progress=progress)
-    table = usable(store, table, modality)
+    table = usable(store, table, modality, whole.recipe)
     if table.empty:
         reasons = store.quarantine["reason"].tolist()[:3]
         raise WorkbenchError(f"no clip of {whole.corpus.card.name!r} could be prepared for {modality}: {reasons}")
     content = table[["clip", "emotion", "speaker", "take"]].assign(
         source=store.index["source_bytes"].reindex(table["clip"]).to_numpy()
     )
-    return Data(store, table, digest(content.to_csv(index=False)))
+    return Data(store, table, digest([whole.recipe.key, content.to_csv(index=False)]))
 
 
 @dataclass(frozen=True)
@@ -168,7 +181,7 @@ def _run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
     params = {
         "study": study.name,
         "variant": item.variant,
-        "corpus": whole.corpus.card.name,
+        "corpus": whole.corpus.label,
         "size": whole.size,
         "protocol": item.protocol,
         "n_folds": whole.profile.get("n_folds"),
@@ -260,7 +273,7 @@ def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     parts = []
     for usage in ("validation", "test"):
         probabilities, embedding = predict(model, clips, where[usage])
-        parts.append(_predictions(run, data.table.iloc[where[usage]], probabilities, usage))
+        parts.append(results.predictions(run, data.table.iloc[where[usage]], probabilities, usage))
     run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
 
 
@@ -276,20 +289,4 @@ def _stack(run: runs.Run) -> None:
     about, scores = stacking.join([table[table["usage"] == "test"] for table in tables])
     probabilities = stacking.probabilities(model, scores, run.params["classes"])
     stacking.save(model, run.folder / "model.skops")
-    run.finish(_predictions(run, about, probabilities, "test"))
-
-
-def _predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, usage: str) -> pd.DataFrame:
-    """Return rows of the predictions table for `clips`, in their order."""
-    params, classes = run.params, run.params["classes"]
-    if "members" in params:
-        model, fusion = "+".join(name.split("/")[1] for name in params["members"]), params["stacking"]["name"]
-    else:
-        model = "+".join(settings["name"] for settings in params["encoders"].values())
-        fusion = (params["fusion"] or {"name": "none"})["name"]
-    about = {key: params[key] for key in ("study", "variant", "corpus", "protocol", "fold", "seed", "modality")}
-    table = pd.DataFrame({"run": run.name, **about, "model": model, "fusion": fusion, "usage": usage}, clips.index)
-    table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]
-    table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
-    table[probability_columns(classes)] = probabilities
-    return table.reset_index(drop=True)
+    run.finish(results.predictions(run, about, probabilities, "test"))
