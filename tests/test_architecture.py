@@ -25,7 +25,7 @@ FLOORS = [
     ["weights", "_container"],
     ["media"],
     ["alignment"],
-    ["faces", "acoustics", "datasets", "doctor"],
+    ["faces", "geometry", "acoustics", "datasets", "doctor"],
     ["augment"],
     ["store"],
     ["prepare"],

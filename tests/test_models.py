@@ -1,11 +1,13 @@
 """Encoders and fusion: shapes, counts against the source, gradients, padding, one or many."""
 
+import re
+
 import pytest
 import torch
 
 from workbench.errors import WorkbenchError
-from workbench.models import ENCODERS, build
-from workbench.models.video import Lrcn
+from workbench.models import ENCODERS, build, catalogue
+from workbench.models.base import MODALITIES, Encoder
 
 SETTINGS = [
     {"audio": {"name": "cnn1d"}},
@@ -111,7 +113,7 @@ def test_a_missing_modality_stands_at_its_training_mean():
 @pytest.mark.parametrize(
     ("encoders", "message"),
     [
-        ({"audio": {"name": "cnn2d"}}, "unknown encoder 'cnn2d': choose from"),
+        ({"audio": {"name": "cnn9d"}}, "unknown encoder 'cnn9d': choose from"),
         ({"audio": {"name": "cnn1d", "kernels": 3}}, "kernels"),
         ({"audio": {"name": "lrcn"}}, "is for video, not audio"),
         ({"audio": {"name": "cnn1d"}, "video": {"name": "lrcn"}}, "need a fusion"),
@@ -122,9 +124,19 @@ def test_wrong_settings_are_named(encoders, message):
         build(encoders, 8)
 
 
-def test_every_encoder_states_its_contract():
-    for encoder in ENCODERS.values():
-        assert encoder.modality in ("audio", "video")
-        assert encoder.__doc__
-        assert "source" in encoder.__doc__.lower()
-    assert Lrcn(hidden=17).width == 17
+@pytest.mark.parametrize("name", sorted(ENCODERS))
+def test_every_encoder_states_its_contract(name):
+    encoder = ENCODERS[name]
+    assert encoder.modality in MODALITIES
+    assert re.match(r"00[0-4]\b", encoder.source)
+    assert "source" in encoder.__doc__.lower()
+    assert encoder.example is not Encoder.example
+
+
+def test_the_catalogue_counts_what_the_sources_count(monkeypatch):
+    wanted = ("convlstm", "resnet_frames", "cnn_transformer")
+    monkeypatch.setattr(catalogue, "ENCODERS", {name: ENCODERS[name] for name in wanted})
+    rows = {row["name"]: row for row in catalogue.encoders()}
+    assert rows["resnet_frames"]["parameters"] == 11_176_512 + 2_101_248  # ResNet-18 on RGB and an LSTM of 512
+    assert rows["cnn_transformer"]["width"] == 1064
+    assert rows["convlstm"]["multiply_adds"] > 1e8

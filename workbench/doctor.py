@@ -74,6 +74,8 @@ def _codecs() -> dict:
 EXTRAS = {
     "landmarks": ("68 landmarks", "face_recognition_models"),
     "cluster": ("preparation on a Dask cluster", "distributed"),
+    "pretrained": ("wav2vec 2.0, RoBERTa and their like", "transformers"),
+    "onnx": ("export to ONNX", "onnxscript"),
     "egemaps": ("eGeMAPS, to compare with", "opensmile"),
     "praat": ("Praat, to compare with", "parselmouth"),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from workbench.augment import Augmented, Speech, policy
 from workbench.errors import WorkbenchError, choose
+from workbench.models.mmer import auxiliary_losses
 from workbench.store import Reader
 
 OPTIMISERS = {
@@ -111,11 +112,17 @@ def loader(
     return DataLoader(range(len(clips.emotion)), batch_sampler=batches, collate_fn=clips.batch)
 
 
-def loss_of(output: dict, emotion: Tensor, settings: Settings) -> Tensor:
-    """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va)."""
+def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings) -> Tensor:
+    """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va).
+
+    A fusion's auxiliary tasks (source 000: CTC and contrastive) are added where it has them.
+    """
+    emotion = batch["emotion"]
     loss = F.cross_entropy(output["logits"], emotion, label_smoothing=settings.label_smoothing)
     for logits in output["side"].values():
         loss = loss + settings.side_weight * F.cross_entropy(logits, emotion)
+    if "auxiliary" in output:
+        loss = loss + sum(auxiliary_losses(output["auxiliary"], batch).values())
     return loss
 
 
@@ -208,7 +215,7 @@ def _epoch(model, batches, optimiser, accelerator, settings: Settings) -> dict:
     loss_sum = correct = seen = 0
     for batch in batches:
         output = model(batch)
-        loss = loss_of(output, batch["emotion"], settings)
+        loss = loss_of(output, batch, settings)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(loss)
         optimiser.step()

@@ -32,7 +32,7 @@ def spectrogram(
     return np.round((level + RANGE) * (255 / RANGE)).clip(0, 255).astype(np.uint8)
 
 
-def segments(spectrogram: np.ndarray, *, segment: int = 128, step: int = 64) -> np.ndarray:
+def segments(spectrogram: np.ndarray, *, segment: int = 250, step: int = 125) -> np.ndarray:
     """Cut a spectrogram with time first into overlapping segments of one length.
 
     Parameters

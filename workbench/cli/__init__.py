@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli import bench, corpora, features, studies, weights
+from workbench.cli import bench, corpora, features, models, studies, weights
 from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(corpora.app, name="corpus")
 app.add_typer(weights.app, name="weights")
+app.add_typer(models.app, name="models")
 app.add_typer(studies.app, name="study")
 app.add_typer(bench.app, name="bench")
 app.command("features")(features.features)

@@ -25,3 +25,11 @@ def bench_memory(clips: list[Path], few: int = 100, many: int = 1000, as_json: J
     from workbench import bench
 
     show(bench.memory(clips, few=few, many=many), as_json)
+
+
+@app.command("fit")
+def bench_fit(candide: Path | None = None, as_json: Json = False) -> None:
+    """Time fitting a face model to 68 points: the built-in one, or Candide-3 from its .wfm file."""
+    from workbench import bench, geometry
+
+    show(bench.fit(geometry.read_candide(candide) if candide else geometry.points68()), as_json)

@@ -8,12 +8,51 @@ from torch import nn
 
 from workbench.errors import WorkbenchError, choose
 from workbench.fusion.neural import Alone, Concatenation
-from workbench.models.audio import Cnn1d
+from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Encoder, Model, Scoring
+from workbench.models.convlstm import ConvLstm
+from workbench.models.efficientface import EfficientFace
+from workbench.models.image import ImageCnn1, ImageCnn2, ImageCnn3, VggFace
+from workbench.models.mfcc import MfccCnn, NamedFeatures
+from workbench.models.mmer import Mmer
+from workbench.models.precomputed import Embeddings
+from workbench.models.pretrained import PretrainedSpeech
+from workbench.models.resnet import ResNet3d
+from workbench.models.sequence import ResNetFrames, ResNetSegments
+from workbench.models.spectral import Cnn2d, CnnTransformer, ParallelCnnLstm, StackedCnnLstm
+from workbench.models.streams import FaceStream, SceneStream, SoundStream
+from workbench.models.text import Roberta
+from workbench.models.vgg import VggPicture
 from workbench.models.video import Lrcn
 
-ENCODERS: dict[str, type[Encoder]] = {"cnn1d": Cnn1d, "lrcn": Lrcn}
-FUSIONS: dict[str, type[nn.Module]] = {"concatenation": Concatenation}
+ENCODERS: dict[str, type[Encoder]] = {
+    "cnn1d": Cnn1d,
+    "cnn2d": Cnn2d,
+    "cnn_transformer": CnnTransformer,
+    "convlstm": ConvLstm,
+    "efficientface": EfficientFace,
+    "embeddings": Embeddings,
+    "image_cnn1": ImageCnn1,
+    "image_cnn2": ImageCnn2,
+    "image_cnn3": ImageCnn3,
+    "lrcn": Lrcn,
+    "mfcc_cnn": MfccCnn,
+    "named_features": NamedFeatures,
+    "parallel_cnn_lstm": ParallelCnnLstm,
+    "pretrained": PretrainedSpeech,
+    "raw_cnn_lstm": RawCnnLstm,
+    "resnet3d": ResNet3d,
+    "resnet_frames": ResNetFrames,
+    "resnet_segments": ResNetSegments,
+    "roberta": Roberta,
+    "stacked_cnn_lstm": StackedCnnLstm,
+    "stream_face": FaceStream,
+    "stream_scene": SceneStream,
+    "stream_sound": SoundStream,
+    "vgg_face": VggFace,
+    "vgg_picture": VggPicture,
+}
+FUSIONS: dict[str, type[nn.Module]] = {"concatenation": Concatenation, "mmer": Mmer}
 
 
 def named(kind: str, settings: Mapping, choices: Mapping):

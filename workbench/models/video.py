@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.models.base import Encoder
+from workbench.models.steps import example_pictures
 
 
 class Lrcn(Encoder):
@@ -26,7 +27,7 @@ class Lrcn(Encoder):
     kernel_size, hidden, batch_norm, dropout : as above.
     """
 
-    modality, inputs = "video", "frames"
+    modality, inputs, source = "video", "frames", "002, section 4.3.1, Tables 4-2 and 4-8"
 
     def __init__(
         self,
@@ -56,6 +57,10 @@ class Lrcn(Encoder):
         x, _ = self.lstm(x)  # (B, T, hidden)
         last = mask.sum(dim=1).clamp(min=1) - 1
         return x[torch.arange(batch, device=x.device), last]
+
+    def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
+        """Return random frames (n_clips, 30, 64, 64, 3) and a mask (n_clips, 30)."""
+        return example_pictures(n_clips, 30, 64, seed=seed)
 
 
 def standardise(x: Tensor, mask: Tensor) -> Tensor:

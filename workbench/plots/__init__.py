@@ -7,6 +7,7 @@ No function reads a file or keeps state: a table goes in, a matplotlib `Figure` 
 from workbench.plots.augmentation import augmentations
 from workbench.plots.corpora import counts, durations, lags
 from workbench.plots.faces import detectors, landmarks
+from workbench.plots.geometry import fitted_face
 from workbench.plots.material import face_strip, scatter, waveform_and_mel
 from workbench.plots.results import (
     bars,
@@ -26,6 +27,7 @@ __all__ = [
     "detectors",
     "durations",
     "face_strip",
+    "fitted_face",
     "lags",
     "landmarks",
     "learning_curves",

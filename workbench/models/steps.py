@@ -1,0 +1,44 @@
+"""Steps of time: real ones, which come first, and padding, whose values count for nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def spread(x: Tensor, mask: Tensor, n_steps: int) -> Tensor:
+    """Take `n_steps` evenly spaced ones of each clip's real steps: (B, T, ...) and (B, T) mask to (B, n_steps, ...).
+
+    A clip of `n_steps` stays as it is, of a longer one steps are left out, of a shorter one repeated.
+    """
+    last = mask.sum(dim=1, keepdim=True).clamp(min=1) - 1  # (B, 1)
+    index = (torch.linspace(0, 1, n_steps, device=x.device) * last).round().long()  # (B, n_steps)
+    return x[torch.arange(len(x), device=x.device)[:, None], index]
+
+
+def on_real(net: nn.Module, x: Tensor, mask: Tensor) -> Tensor:
+    """Apply `net`, (N, ...) to (N, D), to the steps of (B, T, ...): (B, T, D).
+
+    In training the net meets the real steps only, so that padding does not sway the statistics of its batch norms,
+    and padded steps give zero; otherwise it meets all, whose number an exported graph knows beforehand.
+    """
+    if not net.training:
+        return net(x.flatten(0, 1)).unflatten(0, mask.shape)
+    real = net(x[mask])  # (N, D)
+    out = real.new_zeros(*mask.shape, real.shape[-1])
+    out[mask] = real
+    return out
+
+
+def at_last(x: Tensor, mask: Tensor) -> Tensor:
+    """Return what stands at each clip's last real step of (B, T, D): (B, D); zeros for a clip without real steps."""
+    n_real = mask.sum(dim=1)[:, None]  # (B, 1)
+    index = (n_real - 1).clamp(min=0)[:, :, None].expand(-1, 1, x.shape[-1])
+    return x.gather(1, index)[:, 0] * (n_real > 0)
+
+
+def example_pictures(n_clips: int, n_frames: int, size: int, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return random pictures (n_clips, n_frames, size, size, 3) uint8 and their mask, all real."""
+    random = torch.Generator().manual_seed(seed)
+    x = torch.randint(0, 256, (n_clips, n_frames, size, size, 3), dtype=torch.uint8, generator=random)
+    return x, torch.ones(n_clips, n_frames, dtype=torch.bool)
