@@ -110,6 +110,13 @@ def test_lists(call):
     assert {"demo", "ravdess"} <= {row["name"] for row in json.loads(out)}
 
 
+def test_doctor_finds_a_spoilt_cache_of_compiled_functions(monkeypatch):
+    monkeypatch.setattr(doctor.sys, "executable", "/bin/false")
+    row = doctor._numba()
+    assert not row["ok"]
+    assert "nbi" in row["remedy"]
+
+
 def test_doctor_finds_this_environment_sound():
     rows = doctor.examine()
     assert [row["question"] for row in rows if not row["ok"]] == []

@@ -6,6 +6,8 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -21,7 +23,7 @@ CV2_WHEELS = (
 
 def examine() -> list[dict]:
     """Return rows with `question`, `answer`, `ok`, `remedy`."""
-    return [_python(), _torch(), _torchaudio(), _cv2(), _codecs(), *_extras(), _data_folder()]
+    return [_python(), _torch(), _torchaudio(), _cv2(), _codecs(), _numba(), *_extras(), _data_folder()]
 
 
 def _row(question: str, answer, ok: bool = True, remedy: str = "") -> dict:
@@ -69,6 +71,25 @@ def _codecs() -> dict:
             lacking.append(name)
     return _row("video and sound codecs", f"lacking: {', '.join(lacking)}" if lacking else "all", not lacking,
                 "reinstall the wheel of av")  # fmt: skip
+
+
+def compiled() -> None:
+    """Compute what makes librosa compile its functions: numba keeps them on disk, beside librosa's own files."""
+    import numpy as np
+
+    from workbench import acoustics
+
+    tone = np.sin(np.arange(8000) / 10).astype(np.float32)
+    acoustics.pitch(tone)
+    acoustics.mfcc(tone)
+
+
+def _numba() -> dict:
+    """Two processes that fill numba's cache at the same time can spoil it, and then every later one crashes."""
+    code = "from workbench.doctor import compiled; compiled()"
+    sound = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+    remedy = "delete the files *.nbi and *.nbc in the __pycache__ folders of librosa"
+    return _row("librosa's compiled functions", "sound" if sound else "they crash", sound, remedy)
 
 
 EXTRAS = {
