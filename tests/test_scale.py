@@ -160,7 +160,9 @@ def test_an_end_from_outside_is_quick_and_leaves_no_orphan(tmp_path, sign):
     seen = tmp_path / "seen"
     seen.mkdir()
     command = [sys.executable, str(tmp_path / "script.py"), str(seen)]
-    parent = subprocess.Popen(command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background is born deaf to Ctrl-C
+    options = {"start_new_session": True, "stderr": subprocess.PIPE, "text": True, "preexec_fn": listen}
+    parent = subprocess.Popen(command, env=ENVIRONMENT, **options)
     assert until(lambda: len(list(seen.iterdir())) == 2, 30)
     (os.killpg if sign == signal.SIGINT else os.kill)(parent.pid, sign)
     _, stderr = parent.communicate(timeout=5)
