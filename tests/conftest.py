@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from workbench import media
+from workbench import cli, media
 from workbench.datasets import demo
 
 RATE, FPS, LEVELS = 16000, 30, 4
@@ -93,3 +94,17 @@ def tiny(tmp_path_factory) -> demo.Demo:
     """The demo corpus at its smallest: 4 speakers, 2 emotions, 1 statement, 2 intensities, 16 clips."""
     root = tmp_path_factory.mktemp("corpora") / "tiny"
     return demo.generate(root, n_speakers=4, emotions=("happy", "sad"), statements=(1,), jobs=1)
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, data_folder):
+    """Run the command line in this process; return its exit status, output and error output."""
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+            raise SystemExit(0)
+        return stop.value.code or 0, *capsys.readouterr()
+
+    return run

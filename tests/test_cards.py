@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import sys
 import time
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from workbench import cli, datasets, media
+from workbench import datasets, media
 from workbench.datasets import cards, tallies
 from workbench.datasets.base import COLUMNS, Card, Ceiling, Corpus
 from workbench.errors import WorkbenchError
@@ -58,20 +57,6 @@ def toy(tmp_path, monkeypatch):
         return Toy(tmp_path)
 
     return make
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, data_folder):
-    """Run the command line in this process; return its exit status, output and error output."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-            raise SystemExit(0)
-        return stop.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def test_counts_add_up_with_what_is_not_known():

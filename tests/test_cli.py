@@ -7,22 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench import bench, cli, doctor
+from workbench import bench, doctor
 from workbench.errors import WorkbenchError
-
-
-@pytest.fixture
-def call(monkeypatch, capsys, data_folder):
-    """Run the command line in this process; return its exit status, output and error output."""
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-            raise SystemExit(0)
-        return stop.value.code or 0, *capsys.readouterr()
-
-    return run
 
 
 def test_help_lists_the_commands_quickly_without_the_heavy_libraries():

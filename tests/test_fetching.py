@@ -16,7 +16,7 @@ import pytest
 import soundfile
 from local_server import serve
 
-from workbench import cli, datasets
+from workbench import datasets
 from workbench.datasets import fetching
 from workbench.datasets.ravdess import Ravdess
 from workbench.errors import WorkbenchError
@@ -69,15 +69,12 @@ def corpus(site, monkeypatch):
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, data_folder):
+def call(call):
     """Run the command line in this process; return its exit status, output and error output in one line each."""
 
     def run(*words):
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, words)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-            raise SystemExit(0)
-        return stop.value.code or 0, *(" ".join(text.split()) for text in capsys.readouterr())
+        status, *texts = call(*words)
+        return status, *(" ".join(text.split()) for text in texts)
 
     return run
 

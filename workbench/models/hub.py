@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from workbench import paths
 from workbench.errors import WorkbenchError, choose
@@ -120,11 +120,6 @@ def backbone(
     if lacking:
         raise WorkbenchError(f"weights in {folder}: {len(lacking)} of the network's tensors are missing ({lacking[0]})")
     return network, folder
-
-
-def mean_over(x: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, D) and (B, T) mask to (B, D): the mean over real steps; 0 where there is none."""
-    return x.float().masked_fill(~mask[..., None], 0).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
 
 
 @contextmanager

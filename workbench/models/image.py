@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from workbench.models import checkpoints
 from workbench.models.base import Encoder
 from workbench.models.resnet import example_frames
-from workbench.models.sequence import average
-from workbench.models.steps import on_real
+from workbench.models.steps import mean_over, on_real
 from workbench.models.vgg import Vgg
 
 LUMA = (0.299, 0.587, 0.114)  # grey of red, green and blue (ITU-R BT.601)
@@ -29,7 +28,7 @@ class Stills(Encoder):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, H, W, 3) uint8 RGB frames and (B, T) mask to (B, width): the mean over the real frames."""
-        return average(on_real(self.picture, x, mask), mask)
+        return mean_over(on_real(self.picture, x, mask), mask)
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return random frames of the network's own size, (n_clips, 3, size, size, 3) uint8, and their mask."""

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from workbench.errors import choose
 from workbench.models.contrastive import CONTRASTIVE
-from workbench.models.hub import mean_over
+from workbench.models.steps import mean_over
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"  # 1, 2, 3...; 0 is CTC's blank
 

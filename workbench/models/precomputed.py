@@ -11,7 +11,7 @@ from torch import Tensor
 
 from workbench.errors import WorkbenchError
 from workbench.models.base import Encoder
-from workbench.models.hub import mean_over
+from workbench.models.steps import mean_over
 
 
 class Embeddings(Encoder):

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from workbench.errors import choose
 from workbench.models.base import Encoder
-from workbench.models.hub import backbone, mean_over
+from workbench.models.hub import backbone
+from workbench.models.steps import mean_over
 
 SPEECH = ("hubert", "wav2vec2", "wavlm")
 

@@ -11,12 +11,7 @@ from torch.nn import functional as F
 from workbench.errors import choose
 from workbench.models.base import Encoder
 from workbench.models.resnet import ResNet18, Standardised, example_frames
-from workbench.models.steps import at_last, on_real
-
-
-def average(x: Tensor, mask: Tensor) -> Tensor:
-    """(B, T, D) to (B, D): the mean over the real steps; zeros for a clip without real steps."""
-    return (x * mask[:, :, None]).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+from workbench.models.steps import at_last, mean_over, on_real
 
 
 class Lstm(nn.Module):
@@ -63,8 +58,8 @@ class Transformer(nn.Module):
         x = self.enter(x)  # (B, T, width)
         x = x + positions(x.shape[1], self.width, x.device)
         unheard = ~mask
-        unheard[:, 0] = False  # a clip without real steps hears something, and `average` leaves it out
-        return average(self.layers(x, src_key_padding_mask=unheard), mask)
+        unheard[:, 0] = False  # a clip without real steps hears something, and `mean_over` leaves it out
+        return mean_over(self.layers(x, src_key_padding_mask=unheard), mask)
 
 
 def positions(n_steps: int, width: int, device: torch.device) -> Tensor:

@@ -42,3 +42,8 @@ def example_pictures(n_clips: int, n_frames: int, size: int, *, seed: int = 0) -
     random = torch.Generator().manual_seed(seed)
     x = torch.randint(0, 256, (n_clips, n_frames, size, size, 3), dtype=torch.uint8, generator=random)
     return x, torch.ones(n_clips, n_frames, dtype=torch.bool)
+
+
+def mean_over(x: Tensor, mask: Tensor) -> Tensor:
+    """(B, T, D) and (B, T) mask to (B, D): the mean over real steps; 0 where there is none."""
+    return x.float().masked_fill(~mask[..., None], 0).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from workbench.errors import choose
 from workbench.models.base import Encoder
-from workbench.models.hub import CONFIG, TOKENISER, backbone, locate, mean_over
+from workbench.models.hub import CONFIG, TOKENISER, backbone, locate
+from workbench.models.steps import mean_over
 
 
 class Roberta(Encoder):
