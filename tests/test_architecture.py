@@ -143,6 +143,14 @@ def test_constraints_pin_every_dependency():
     assert "torchvision" not in pinned
 
 
+def test_what_is_not_code_is_packed_with_the_package():
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    data = {path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    folders = {name: PACKAGE.parent.joinpath(*name.split(".")) for name in packed}
+    named = {path for name, patterns in packed.items() for pattern in patterns for path in folders[name].glob(pattern)}
+    assert data == named
+
+
 def test_one_opencv_and_no_torchvision():
     installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
     assert len(installed & set(CV2_WHEELS)) == 1

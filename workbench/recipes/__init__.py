@@ -49,9 +49,8 @@ class Recipe:
     detector : str
         Who finds the face: a name of `faces.DETECTORS`, or `given`, the boxes that the clip table's `boxes_path` holds.
     crop : {'central', 'eyes', 'none'}
-        A square around the box; turned and scaled by the eyes (of YuNet or MTCNN, else of the 68
-        points, which need their weights); or the whole picture,
-        where that is a face already.
+        A square around the box; turned and scaled by the eyes (of YuNet or MTCNN, else of the 68 points, which need
+        their weights); or the whole picture, where that is a face already.
     half_chroma : bool
         Pictures are kept with colour at half resolution (I420, as codecs do), which takes half the space.
     sample_rate, n_mfcc, n_fft, hop_length : int
