@@ -81,6 +81,7 @@ PROSODIES = {  # pitch, its range and movement, tempo, energy, tilt, jitter, shi
 _FACES = {emotion: np.array([face.get(cue, 0.0) for cue in FACE]) for emotion, face in FACES.items()}
 _VOICES = {emotion: np.array(astuple(prosody)) for emotion, prosody in PROSODIES.items()}
 MODALITIES = {"face": (_FACES, LOOK_ALIKE, FACE_UNIT), "voice": (_VOICES, SOUND_ALIKE, VOICE_UNIT)}
+STEADY = 0.05  # sd, in `FACE_UNIT`, of what a face held for a photograph still moves
 SWAY, FLICKER = 6.0, 0.15  # degrees and 0..1: size of the slow unrest of pose and face, before smoothing
 
 
@@ -129,6 +130,16 @@ def perform(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> Perf
     poses = truth[list(POSE)].itertuples(index=False, name=None)
     frames = [render(head, units, pose, size=SIZE) for units, pose in zip(action_units, poses, strict=True)]
     return Performance(np.stack(frames), speech.waveform, truth)
+
+
+def hold(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Head, dict[str, float]]:
+    """Return the speaker's head, and the take's apex as held for a photograph: every cue of `FACE`, nothing spoken."""
+    rng = _stream(seed, "still", take.clip)
+    _, apex = _cues(take, "face", rng, seed=seed, difficulty=difficulty)
+    apex = apex + STEADY * FACE_UNIT * rng.standard_normal(len(FACE))
+    limits = np.array([(-POSE.get(cue, 0.0), POSE.get(cue, 1.0)) for cue in FACE])
+    held = dict(zip(FACE, np.clip(apex, *limits.T).tolist(), strict=True))
+    return Head.random(_stream(seed, "head", take.speaker), take.sex), held
 
 
 def act(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Speech, pd.DataFrame]:
