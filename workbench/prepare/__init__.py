@@ -109,11 +109,14 @@ def fill(
 
 
 def _check(recipe: Recipe) -> None:
-    """Raise a WorkbenchError, before work, if the recipe's detector is unknown or lacks its weights."""
-    if "frames" in recipe.keep and recipe.crop != "none" and recipe.detector != "given":
+    """Raise a WorkbenchError, before work, if the recipe's detector is unknown or weights are not there."""
+    looked_for = "landmarks" in recipe.keep or ("frames" in recipe.keep and recipe.crop != "none")
+    if looked_for and recipe.detector != "given":
         faces.detector(recipe.detector)
-        if recipe.detector != "dlib":
+        if recipe.detector in weights.WEIGHTS:
             weights.find(recipe.detector)
+    if "landmarks" in recipe.keep:
+        faces.find_weights()
 
 
 def _seen(done: Iterator, items: list[dict]) -> Iterator:
