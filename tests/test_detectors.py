@@ -130,7 +130,9 @@ def test_detectors_travel_to_worker_processes(weights, real_frames):
 
 
 def test_an_unknown_detector_is_refused_with_the_choices():
-    with pytest.raises(WorkbenchError, match=r"unknown detector 'ssd': choose from dlib, dlib_surest, mtcnn, resnet_ssd, yunet"):
+    with pytest.raises(
+        WorkbenchError, match=r"unknown detector 'ssd': choose from dlib, dlib_surest, mtcnn, resnet_ssd, yunet"
+    ):
         faces.detector("ssd")
 
 

@@ -11,18 +11,24 @@ on every face.
 
 from workbench.geometry.base import ACTION_UNITS, SHAPE_UNITS, FaceModel
 from workbench.geometry.candide import read_candide
+from workbench.geometry.descriptors import DESCRIPTORS, action_units, describe, levelled, shapes
 from workbench.geometry.fitting import Fit, angle, fit, fit_shape, project
 from workbench.geometry.points import points68
 
 __all__ = [
     "ACTION_UNITS",
+    "DESCRIPTORS",
     "SHAPE_UNITS",
     "FaceModel",
     "Fit",
+    "action_units",
     "angle",
+    "describe",
     "fit",
     "fit_shape",
+    "levelled",
     "points68",
     "project",
     "read_candide",
+    "shapes",
 ]

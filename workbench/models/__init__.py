@@ -12,6 +12,7 @@ from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Encoder, Model, Scoring
 from workbench.models.convlstm import ConvLstm
 from workbench.models.efficientface import EfficientFace
+from workbench.models.geometry import ActionUnitNet, LandmarkNet
 from workbench.models.image import ImageCnn1, ImageCnn2, ImageCnn3, VggFace
 from workbench.models.mfcc import MfccCnn, NamedFeatures
 from workbench.models.mmer import Mmer
@@ -26,12 +27,14 @@ from workbench.models.vgg import VggPicture
 from workbench.models.video import Lrcn
 
 ENCODERS: dict[str, type[Encoder]] = {
+    "action_units": ActionUnitNet,
     "cnn1d": Cnn1d,
     "cnn2d": Cnn2d,
     "cnn_transformer": CnnTransformer,
     "convlstm": ConvLstm,
     "efficientface": EfficientFace,
     "embeddings": Embeddings,
+    "fp68": LandmarkNet,
     "image_cnn1": ImageCnn1,
     "image_cnn2": ImageCnn2,
     "image_cnn3": ImageCnn3,

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-MODALITIES = ("audio", "video", "scene", "text", "features")  # `scene`: the whole picture; `features`: named numbers
+# `scene`: the whole picture; `geometry`: what is made of a face's landmarks; `features`: named numbers of the sound
+MODALITIES = ("audio", "video", "scene", "geometry", "text", "features")
 
 
 class Encoder(nn.Module):
