@@ -52,9 +52,10 @@ class ActionUnitNet(Descriptor):
 
 
 class LandmarkNet(Descriptor):
-    """The network on FP68 of source 004, section 4.2.1: dense 16, batch norm, ReLU, dropout 0.8; the head is its dense 4.
+    """The network on FP68 of source 004, section 4.2.1: dense 16, batch norm, ReLU, dropout 0.8.
 
-    (B, T, 136), the 68 points levelled (`geometry.levelled`), to (B, 16). With the head 2,292 weights for four classes.
+    (B, T, 136), the 68 points levelled (`geometry.levelled`), to (B, 16); the source's dense 4 is the model's head, and
+    with it there are 2,292 weights.
     The order within the first layer is the source's notation (F with b, r). Published: 61.1 % (Table 4.1; trained on
     CK+, tested on RaFD's turned heads), with Adam and softmax.
     """
