@@ -29,7 +29,7 @@ FLOORS = [
     ["augment"],
     ["store"],
     ["prepare"],
-    ["splits", "fusion"],
+    ["splits", "fusion", "classifiers", "standards"],
     ["models"],
     ["training", "runs"],
     ["predict", "bench", "doctor"],

@@ -15,7 +15,7 @@ from workbench.datasets import cremad, files, meld, ravdess
 from workbench.datasets.base import COLUMNS, select
 from workbench.emotions import relabel
 from workbench.errors import WorkbenchError
-from workbench.studies import running
+from workbench.studies import planning
 
 RATE = 16000
 FRAMES = np.zeros((6, 32, 32, 3), np.uint8)
@@ -481,7 +481,7 @@ def test_the_official_split_shares_speakers_as_the_card_says(real_meld):
 
 def test_speakers_of_unknown_sex_stay_in_a_study_with_few_speakers(real_meld):
     study = dataclasses.replace(studies.load("thread"), profiles={"smoke": {"speakers": 6}})
-    plan = running.plan(study, real_meld, profile="smoke")
+    plan = planning.plan(study, real_meld, profile="smoke")
     sexes = plan.takes.drop_duplicates("speaker")["sex"].value_counts().to_dict()
     assert sexes == {"": 2, "female": 2, "male": 2}
 
@@ -511,5 +511,5 @@ def test_a_study_on_the_crowd_s_votes_is_not_one_on_the_intended_emotion(shared)
     root = shared / "data" / "cremad"
     intended, heard = cremad.Cremad(root), cremad.Cremad(root, target="vote_audio")
     assert (intended.label, heard.label) == ("cremad", "cremad:vote_audio")
-    plans = [running.plan(studies.load("thread"), corpus) for corpus in (intended, heard)]
+    plans = [planning.plan(studies.load("thread"), corpus) for corpus in (intended, heard)]
     assert plans[0].takes["emotion"].tolist() != plans[1].takes["emotion"].tolist()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from workbench import media, runs
+from workbench import classifiers, media, runs
 from workbench.errors import MediaError
-from workbench.fusion import stacking
-from workbench.models import Model, build
+from workbench.models import Model, arrays_of, build, classical
 from workbench.prepare import prepare_clip
 from workbench.recipes import SOUNDS, Recipe
+from workbench.standards import Standards, within
 from workbench.store import unpack
+from workbench.training import Clips
 
 
 def load_model(run: runs.Run) -> Model:
@@ -25,43 +26,87 @@ def load_model(run: runs.Run) -> Model:
     return model.eval()
 
 
-def predictor(run: runs.Run) -> tuple[Recipe, Callable[[Mapping[str, np.ndarray]], np.ndarray | None]]:
-    """Return the recipe a run wants and a function from a clip's arrays to probabilities (C,).
+Answers = list[np.ndarray | None]
 
-    The function returns None where the clip has nothing that the run can use. What a fused network misses is put
-    at its training mean; a late fusion that misses a member passes on what the other members say (their mean).
+
+def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], Answers]:
+    """Return a function from clips' arrays to the probabilities (C,) of each.
+
+    It gives None where a clip has nothing that the run can use. What a fused network misses is put at its training
+    mean; a late fusion that misses a member passes on what the other members say (their mean). A run that standardises
+    within each speaker takes the clips as those of one speaker.
     """
     if "members" in run.params:
-        parts = [predictor(runs.load(run.folder.parents[2] / name)) for name in run.params["members"]]
-        model = stacking.load(run.folder / "model.skops")
+        parts = [predictor(member) for member in _members(run)]
+        model = classifiers.load(run.folder / "model.skops")
+        return lambda clips: [_stacked(model, said, run) for said in zip(*(one(clips) for one in parts), strict=True)]
+    return _classical(run) if "classical" in run.params else _network(run)
 
-        def stacked(arrays):
-            said = [answer for _, one in parts if (answer := one(arrays)) is not None]
-            if len(said) < len(parts):
-                return np.mean(said, axis=0) if said else None
-            return stacking.probabilities(model, np.hstack(said)[None], run.params["classes"])[0]
 
-        return parts[0][0], stacked
-    network = load_model(run)
+def _stacked(model, said: Sequence[np.ndarray | None], run: runs.Run) -> np.ndarray | None:
+    known = [answer for answer in said if answer is not None]
+    if len(known) < len(said):
+        return np.mean(known, axis=0) if known else None
+    return classifiers.probabilities(model, np.hstack(known)[None], run.params["classes"])[0]
+
+
+def _network(run: runs.Run) -> Callable[..., Answers]:
+    network, names = load_model(run), arrays_of(run.params)
 
     @torch.inference_mode()
-    def alone(arrays):
-        batch = {
-            name: torch.from_numpy(np.ascontiguousarray(arrays[name]))[None]
-            for name in arrays
-            if name in network.inputs
-        }
-        if not batch:
-            return None
-        batch = {name: x.float() if x.dtype == torch.float16 else x for name, x in batch.items()}
-        batch |= {f"{name}_mask": torch.ones(x.shape[:2], dtype=torch.bool) for name, x in batch.items()}
-        return network(batch)["logits"].double().softmax(1)[0].numpy()
+    def answer(clips):
+        batches = [_batch(clip, names) for clip in clips]
+        if _by_speaker(run):
+            views = {name: [batch[name][0] for batch in batches if name in batch] for name in names}
+            norm = Standards({name: mine for name, mine in views.items() if mine}, ["one"] * len(clips))
+            batches = [norm(batch, [0]) for batch in batches]
+        given = [network(Clips.to_tensors(batch))["logits"] if batch else None for batch in batches]
+        return [None if logits is None else logits.double().softmax(1)[0].numpy() for logits in given]
 
-    return Recipe(**run.params["recipe"]), alone
+    return answer
+
+
+def _classical(run: runs.Run) -> Callable[..., Answers]:
+    model, names = classifiers.load(run.folder / "model.skops"), arrays_of(run.params)
+    (settings,) = run.params["classical"].values()
+
+    def answer(clips):
+        known = [i for i, clip in enumerate(clips) if all(name in clip for name in names)]
+        out: Answers = [None] * len(clips)
+        if known:
+            rows = np.vstack([classical.rows(_batch(clips[i], names), settings) for i in known])
+            rows = within(rows, ["one"] * len(rows)) if _by_speaker(run) else rows
+            for i, found in zip(known, classifiers.probabilities(model, rows, run.params["classes"]), strict=True):
+                out[i] = found
+        return out
+
+    return answer
+
+
+def _batch(clip: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return those arrays of a clip as a batch of one, with masks."""
+    batch = {name: np.ascontiguousarray(clip[name])[None] for name in names if name in clip}
+    return batch | {f"{name}_mask": np.ones(x.shape[:2], bool) for name, x in batch.items()}
+
+
+def _by_speaker(run: runs.Run) -> bool:
+    return any(one.params.get("normalise") == "speaker" for one in _alone(run))
+
+
+def _members(run: runs.Run) -> list[runs.Run]:
+    return [runs.load(run.folder.parents[2] / name) for name in run.params["members"]]
+
+
+def _alone(run: runs.Run) -> list[runs.Run]:
+    """Return the runs of one model that a run is made of: itself, or its members."""
+    return _members(run) if "members" in run.params else [run]
 
 
 def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
     """Return one answer a file, in their order; a file that cannot be used gets its reason and no emotion.
+
+    A run that standardises within each speaker (`normalise: speaker`) takes all of the files as recordings of one
+    person, as its notes say: the more there are, and the more various, the better.
 
     Returns
     -------
@@ -69,24 +114,36 @@ def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
         `path`, `emotion` (or None), `probabilities` (emotion -> 0..1, summing to 1; all alike where there was
         nothing to go by), `face` and `sound` (whether one was found), `notes` (what was missing, in words), `run`.
     """
-    recipe, answer = predictor(run)
-    return [_one(str(file), run, recipe, answer) for file in files]
+    recipe, answer = Recipe(**_alone(run)[0].params["recipe"]), predictor(run)
+    found = (_prepared(str(file), recipe) for file in files)
+    if not _by_speaker(run):
+        return [_one(file, run, arrays, notes, answer([arrays])[0]) for file, arrays, notes in found]
+    found = list(found)
+    note = f"standardised over {len(found)} recordings, taken as of one speaker (normalise: speaker)"
+    answers = answer([arrays for _, arrays, _ in found])
+    return [
+        _one(file, run, arrays, [*notes, note], one) for (file, arrays, notes), one in zip(found, answers, strict=True)
+    ]
 
 
-def _one(file: str, run: runs.Run, recipe: Recipe, answer: Callable) -> dict:
+def _prepared(file: str, recipe: Recipe) -> tuple[str, dict[str, np.ndarray], list[str]]:
+    """Return a file, its arrays, and what was wrong with it, in words."""
     try:
         probe = media.probe(file)
         clip = {"clip": Path(file).stem, "path": file, "audio_path": file if probe.has_sound else ""}
         clip["path"] = file if probe.has_frames else ""
         _, arrays, rows = prepare_clip(clip, recipe)
-        arrays = {name: unpack(array) for name, array in arrays.items()}
-        notes = [row["reason"] for row in rows]
-        notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
     except MediaError as error:
-        arrays, notes = {}, [str(error)]
-    classes, found = run.params["classes"], answer(arrays)
+        return file, {}, [str(error)]
+    notes = [row["reason"] for row in rows]
+    notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
+    return file, {name: unpack(array) for name, array in arrays.items()}, notes
+
+
+def _one(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.ndarray | None) -> dict:
+    classes = run.params["classes"]
     if found is None:
-        notes.append(f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability")
+        notes = [*notes, f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability"]
     shares = np.full(len(classes), 1 / len(classes)) if found is None else found
     return {
         "path": file,

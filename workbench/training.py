@@ -20,6 +20,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler
 from workbench.augment import Augmented, Speech, policy
 from workbench.errors import WorkbenchError, choose
 from workbench.models.mmer import auxiliary_losses
+from workbench.standards import Standards
 from workbench.store import Reader
 
 OPTIMISERS = {
@@ -68,16 +69,32 @@ class Settings:
 class Clips:
     """Prepared clips to train on and predict: the model's inputs and masks, and `emotion`, class numbers (n,).
 
-    `speech`, needed only where augmentation acts on sound, gives training the clips' speech as a waveform.
+    `speech`, needed only where augmentation acts on sound, gives training the clips' speech as a waveform. With
+    `standards`, arrays are standardised within each speaker, after augmentation.
     """
 
-    def __init__(self, reader: Reader, emotion: Sequence[int], *, speech: Speech | None = None):
-        self.reader, self.speech = reader, speech
+    def __init__(
+        self,
+        reader: Reader,
+        emotion: Sequence[int],
+        *,
+        speech: Speech | None = None,
+        standards: Standards | None = None,
+    ):
+        self.reader, self.speech, self.standards = reader, speech, standards
         self.emotion = torch.as_tensor(np.asarray(emotion), dtype=torch.int64)
+
+    def arrays(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return the clips at `positions` as arrays (B, T, ...) and masks (B, T)."""
+        return self.standardised(self.reader.batch(positions), positions)
+
+    def standardised(self, arrays: dict[str, np.ndarray], positions: Sequence[int]) -> dict[str, np.ndarray]:
+        """Return arrays of the clips at `positions` as the model is given them."""
+        return self.standards(arrays, positions) if self.standards else arrays
 
     def batch(self, positions: list[int]) -> dict[str, Tensor]:
         """Return the clips at `positions` as one batch: arrays (B, T, ...), masks (B, T), `emotion` (B,)."""
-        return self.to_tensors(self.reader.batch(positions)) | {"emotion": self.emotion[positions]}
+        return self.to_tensors(self.arrays(positions)) | {"emotion": self.emotion[positions]}
 
     @staticmethod
     def to_tensors(arrays: dict[str, np.ndarray]) -> dict[str, Tensor]:

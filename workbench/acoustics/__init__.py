@@ -8,7 +8,7 @@ source 003, `tables` their summary over clips, `pruning` the transformers that a
 from workbench.acoustics.named import FEATURES, Feature, features
 from workbench.acoustics.segments import segments, spectrogram
 from workbench.acoustics.spectra import N_MELS, mel_spectrogram, mfcc, pitch
-from workbench.acoustics.tables import columns, curves, table, wide
+from workbench.acoustics.tables import columns, curves, summary, table, wide
 
 __all__ = [
     "FEATURES",
@@ -22,6 +22,7 @@ __all__ = [
     "pitch",
     "segments",
     "spectrogram",
+    "summary",
     "table",
     "wide",
 ]

@@ -49,6 +49,16 @@ def statistics(found: dict[str, float | np.ndarray]) -> dict[tuple[str, str], fl
     return rows
 
 
+def summary(speech: np.ndarray, *, sample_rate: int, **settings) -> dict[str, float]:
+    """Return the statistics of the named features of speech (n,) by column name, and, last, its `duration` in s.
+
+    `settings` are those of `features`. NaN where a feature is not defined. The duration is none of source 003's
+    features; it is here since slow speech is sad or calm speech.
+    """
+    found = statistics(features(speech, sample_rate=sample_rate, **settings))
+    return {column(*key): value for key, value in found.items()} | {"duration": len(speech) / sample_rate}
+
+
 def table(
     clips: pd.DataFrame,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -53,9 +54,10 @@ class Speech:
         """Return the speech of a clip (n,) float32 in [-1, 1]."""
         return _as_float(self.views[position])
 
-    def remake(self, speech: np.ndarray) -> Mapping[str, np.ndarray]:
-        """Return what the store would hold of speech (n,) float32: `mfcc`, `spectrogram`."""
-        return self.make(speech, (0.0, len(speech) / self.recipe.sample_rate), self.recipe)
+    def remake(self, speech: np.ndarray, names: Sequence[str]) -> Mapping[str, np.ndarray]:
+        """Return what the store would hold of speech (n,) float32 under these names: `mfcc`, `spectrogram`."""
+        recipe = replace(self.recipe, keep=tuple(names))
+        return self.make(speech, (0.0, len(speech) / recipe.sample_rate), recipe) if names else {}
 
 
 class Augmented:
@@ -68,7 +70,8 @@ class Augmented:
     Parameters
     ----------
     clips : Clips
-        Has `reader`, `emotion`, `to_tensors` and `speech` (a `Speech`, or None where nothing acts on sound).
+        Has `reader`, `emotion`, `to_tensors`, `standardised`, and `speech` (a `Speech`, or None where nothing acts on
+        sound).
     policy : Policy
     seed, copies : int
 
@@ -95,8 +98,9 @@ class Augmented:
 
     def batch(self, positions: Sequence[int]) -> dict[str, Tensor]:
         """Return a batch as `training.Clips.batch` does, augmented."""
-        samples = [self.sample(position) for position in positions]
-        return self.clips.to_tensors(self.clips.reader.stack(samples)) | {"emotion": self.emotion[list(positions)]}
+        arrays = self.clips.reader.stack([self.sample(position) for position in positions])
+        arrays = self.clips.standardised(arrays, np.asarray(positions) % len(self.clips.emotion))
+        return self.clips.to_tensors(arrays) | {"emotion": self.emotion[list(positions)]}
 
     def sample(self, position: int) -> dict[str, np.ndarray]:
         """Return one clip's arrays, time first, of the types that the store has."""

@@ -14,14 +14,14 @@ from workbench.augment.presets import PRESETS
 from workbench.errors import WorkbenchError, choose
 
 # Kind of augmentation -> the arrays of a clip that it changes; `speech` is the waveform between beginning and end of
-# the speech, of which mfcc and spectrogram are made anew.
+# the speech, of which the arrays of FROM_SOUND are made anew.
 ARRAYS = {
     "sound": ("waveform", "speech"),
-    "spectrogram": ("mfcc", "spectrogram"),
+    "spectrogram": ("mel", "mfcc", "spectrogram"),
     "pictures": ("frames", "whole"),
-    "time": ("waveform", "speech", "mfcc", "spectrogram", "frames", "whole"),
+    "time": ("waveform", "speech", "mel", "mfcc", "spectrogram", "frames", "whole"),
 }
-FROM_SOUND = ARRAYS["spectrogram"]
+FROM_SOUND = ("features", *ARRAYS["spectrogram"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ class Policy:
         arrays: Mapping[str, np.ndarray],
         rng: np.random.Generator,
         *,
-        remake: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None,
+        remake: Callable[[np.ndarray, Sequence[str]], Mapping[str, np.ndarray]] | None = None,
     ) -> dict[str, np.ndarray]:
         """Return a clip's arrays, augmented.
 
@@ -109,14 +109,13 @@ class Policy:
         rng : Generator
             All arrays of a kind get the same draws: a slice is the same in sound and pictures.
         remake : callable, optional
-            Called with the augmented speech; returns the arrays that are made of it.
+            Called with the augmented speech and names of arrays that are made of it; returns them.
         """
         out = dict(arrays)
         steps = [(transform, int(rng.integers(2**63))) for transform in self.transforms]
         speech = self._apply([step for step in steps if step[0].acts_on != "spectrogram"], out)
         if speech and remake is not None:
-            made = remake(out["speech"])
-            out |= {name: made[name] for name in FROM_SOUND if name in out}
+            out |= remake(out["speech"], [name for name in FROM_SOUND if name in out])
         self._apply([step for step in steps if step[0].acts_on == "spectrogram"], out)
         return out
 

@@ -7,11 +7,9 @@ been trained on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import skops.io
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -55,19 +53,3 @@ def join(members: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray]:
     columns = [column for column in tables[0] if column.startswith("p_")]
     about = tables[0].drop(columns=columns).reset_index()
     return about, np.hstack([table[columns].to_numpy(dtype=float) for table in tables])
-
-
-def probabilities(model: Pipeline, scores: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-    """Return the stacker's probabilities (n, C) in the order of `classes`; a class it never saw gets 0."""
-    found = pd.DataFrame(model.predict_proba(scores), columns=model.classes_)
-    return found.reindex(columns=list(classes), fill_value=0.0).to_numpy()
-
-
-def save(model: Pipeline, path: Path) -> None:
-    """Write a stacker as a skops file (no pickle)."""
-    skops.io.dump(model, path)
-
-
-def load(path: Path) -> Pipeline:
-    """Read a stacker; skops refuses types outside scikit-learn and numpy."""
-    return skops.io.load(path)

@@ -8,8 +8,10 @@ from torch import nn
 
 from workbench.errors import WorkbenchError, choose
 from workbench.fusion.neural import Alone, Concatenation
+from workbench.models import classical
 from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Encoder, Model, Scoring
+from workbench.models.classical import CLASSICAL
 from workbench.models.convlstm import ConvLstm
 from workbench.models.efficientface import EfficientFace
 from workbench.models.geometry import ActionUnitNet, LandmarkNet
@@ -74,6 +76,15 @@ def named(kind: str, settings: Mapping, choices: Mapping):
         raise WorkbenchError(f"{kind} {settings['name']!r} with settings {options}: {error}") from None
 
 
+def arrays_of(settings: Mapping) -> list[str]:
+    """Return the names of the arrays that a model of these settings (`encoders` or `classical`) reads, each once."""
+    read = [name for one in settings.get("classical", {}).values() for name in classical.inputs(one)]
+    for one in settings.get("encoders", {}).values():
+        encoder = ENCODERS[choose("encoder", one.get("name", ""), ENCODERS)]
+        read.append(one.get("inputs", encoder.inputs))
+    return list(dict.fromkeys(read))
+
+
 def build(encoders: Mapping[str, Mapping], n_classes: int, *, fusion: Mapping | None = None) -> Model:
     """Make a model.
 
@@ -104,4 +115,4 @@ def build(encoders: Mapping[str, Mapping], n_classes: int, *, fusion: Mapping | 
     return Model(built, joined, Scoring(joined.width, n_classes))
 
 
-__all__ = ["ENCODERS", "FUSIONS", "Encoder", "Model", "Scoring", "build"]
+__all__ = ["CLASSICAL", "ENCODERS", "FUSIONS", "Encoder", "Model", "Scoring", "arrays_of", "build"]

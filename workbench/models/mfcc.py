@@ -99,23 +99,39 @@ class NamedFeatures(Encoder):
 
     The source names some 40 features, summarised to one value each, of which 16 are left after pruning by correlation
     (`acoustics.table` and `acoustics.pruning`). It is an encoder of its own, so that with `MfccCnn` and a concatenation
-    it makes the source's model, .552 on SAVEE. Assumed: 32 units, ReLU, dropout .3.
+    it makes the source's model, .552 on SAVEE. Assumed: 32 units, ReLU, dropout .3. A feature that is missing (NaN: the
+    pitch of a clip without voice) stands at its training mean.
 
     Parameters
     ----------
-    n_features, dense, dropout : features; units; rate.
+    n_features, dense, dropout : features; units; rate after them.
+    input_dropout : float
+        Share of the features left out at random in training; 0 in the source.
+    batch_norm : bool
+        Batch norm before the ReLU; not in the source.
     """
 
     modality, inputs, source = "features", "features", "003, audio experiments"
 
-    def __init__(self, *, n_features: int = 16, dense: int = 32, dropout: float = 0.3):
+    def __init__(
+        self,
+        *,
+        n_features: int = 16,
+        dense: int = 32,
+        dropout: float = 0.3,
+        input_dropout: float = 0.0,
+        batch_norm: bool = False,
+    ):
         super().__init__()
         self.scaler = nn.BatchNorm1d(n_features, affine=False)
-        self.dense = nn.Sequential(nn.Linear(n_features, dense), nn.ReLU(), nn.Dropout(dropout))
+        layers = [nn.Dropout(input_dropout), nn.Linear(n_features, dense)]
+        layers += [*([nn.BatchNorm1d(dense)] if batch_norm else []), nn.ReLU(), nn.Dropout(dropout)]
+        self.dense = nn.Sequential(*layers)
         self.n_features, self.width = n_features, dense
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, n_features), T being 1 but for padding, and (B, T) mask to (B, dense)."""
+        x = torch.where(x.isnan(), self.scaler.running_mean, x)  # (B, T, n_features)
         return self.dense(normalise(self.scaler, x, mask)[:, 0])
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:

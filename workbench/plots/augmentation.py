@@ -45,7 +45,7 @@ def augmentations(
     recorded = {"frames": frames, "speech": waveform, "spectrogram": _mel(waveform, sample_rate)}
     made = {"as recorded": recorded}
     for label, spec in policies.items():
-        remake = lambda speech: {"spectrogram": _mel(speech, sample_rate)}  # noqa: E731
+        remake = lambda speech, names: {"spectrogram": _mel(speech, sample_rate)}  # noqa: E731
         made[label] = policy(spec)(recorded, np.random.default_rng(seed), remake=remake)
     figure, panels = sheet(1.15 + 0.78 * len(made), nrows=len(made), ncols=2, width_ratios=(1.05, 1), squeeze=False)
     top, longest = recorded["spectrogram"].max(), max(len(arrays["spectrogram"]) for arrays in made.values())

@@ -37,7 +37,7 @@ def read_sound(clip: dict, recipe: Recipe) -> tuple[np.ndarray, tuple[float, flo
 
 
 def sound_arrays(waveform: np.ndarray, span: tuple[float, float], recipe: Recipe) -> dict[str, np.ndarray]:
-    """Return what a recipe keeps of the speech in a sound: of `waveform`, `mfcc`, `spectrogram` (see `Recipe`).
+    """Return what a recipe keeps of the speech in a sound: of `SOUNDS` (see `Recipe`).
 
     Parameters
     ----------
@@ -53,6 +53,11 @@ def sound_arrays(waveform: np.ndarray, span: tuple[float, float], recipe: Recipe
     if "mfcc" in recipe.keep:
         mfcc = acoustics.mfcc(speech, n_mfcc=recipe.n_mfcc, **options).T.astype(np.float16)
         arrays["mfcc"] = _fit(mfcc, recipe.n_steps) if recipe.n_steps else mfcc
+    if "mel" in recipe.keep:
+        arrays["mel"] = acoustics.mel_spectrogram(speech, n_mels=recipe.n_mels, **options).T.astype(np.float16)
+    if "features" in recipe.keep:
+        found = acoustics.summary(speech, n_mfcc=recipe.n_mfcc, **options)
+        arrays["features"] = np.array([list(found.values())], np.float32)
     if "spectrogram" in recipe.keep:
         arrays["spectrogram"] = acoustics.spectrogram(speech, **options).T
     return arrays

@@ -14,7 +14,7 @@ from workbench.errors import WorkbenchError, choose
 
 FOLDER = Path(__file__).parent
 PICTURES = ("frames", "landmarks", "whole")
-SOUNDS = ("mfcc", "spectrogram", "waveform")
+SOUNDS = ("features", "mel", "mfcc", "spectrogram", "waveform")
 CROPS = ("central", "eyes", "none")
 # Raise it when a change of the code makes other arrays of the same recipe: old and new ones then never share a store.
 VERSION = 1
@@ -23,6 +23,7 @@ RANGES = {
     "n_frames": (1, 10_000),
     "size": (2, 2048),
     "sample_rate": (1000, 192_000),
+    "n_mels": (1, 512),
     "n_mfcc": (1, 128),
     "n_fft": (16, 65_536),
     "hop_length": (1, 65_536),
@@ -42,10 +43,11 @@ class Recipe:
         What is kept, with time first: `frames` (n_frames, size, size, 3) uint8, face crops evenly spaced over the
         speech; `landmarks` (n_frames, 68, 2) float32, the face's 68 points at the same times, x and y in pixels of the
         recording's own picture, not of the crop; `whole` (n_frames, size, size, 3) uint8, the whole picture at the same
-        times, letterboxed; `mfcc` (t, n_mfcc) float16, of the speech;
-        `spectrogram` (t, 1 + n_fft // 2) uint8, of the speech, 80 dB below its
-        maximum to its maximum in 255 steps; `waveform` (n,) int16, mono, full scale 32767, of the speech. All of them
-        cover the same time, so that a part of one belongs to the same part of the others.
+        times, letterboxed; `mfcc` (t, n_mfcc) float16, of the speech; `mel` (t, n_mels) float16, its mel spectrogram in
+        dB; `features` (1, k) float32, its named features summed up over time (`acoustics.summary`; NaN where
+        undefined); `spectrogram` (t, 1 + n_fft // 2) uint8, of the speech, 80 dB below its maximum to its maximum in
+        255 steps; `waveform` (n,) int16, mono, full scale 32767, of the speech. All of them cover the same time, so
+        that a part of one belongs to the same part of the others.
     n_frames, size : int
         Pictures a clip (a still picture gives one), and their side in pixels, even.
     detector : str
@@ -55,8 +57,8 @@ class Recipe:
         their weights); or the whole picture, where that is a face already.
     half_chroma : bool
         Pictures are kept with colour at half resolution (I420, as codecs do), which takes half the space.
-    sample_rate, n_mfcc, n_fft, hop_length : int
-        Hz; coefficients; samples of the Hann window; samples between windows.
+    sample_rate, n_mels, n_mfcc, n_fft, hop_length : int
+        Hz; bands of `mel`; coefficients; samples of the Hann window; samples between windows.
     n_steps : int
         Length that `mfcc` is cut or zero-padded to at its end; 0 leaves it as it is.
     segment, step : int
@@ -71,6 +73,7 @@ class Recipe:
     crop: str = "central"
     half_chroma: bool = False
     sample_rate: int = 16000
+    n_mels: int = 64
     n_mfcc: int = 40
     n_fft: int = 1024
     hop_length: int = 256

@@ -1,8 +1,8 @@
 """Studies: what to run, as data. One YAML file a study; `run` makes its runs, `table` puts them beside the published.
 
 A study names its `source` and `table`, the `classes`, the `protocols` and `repeats` (seeds), `profiles` (sizes:
-`smoke`, `demo`, `full`) and the `variants`: settings of encoders, fusion and training, or of a late fusion over
-other variants, each with the numbers published for it.
+`smoke`, `demo`, `full`; one may change variants, for time) and the `variants`: settings of encoders, fusion and
+training, of a classical classifier, or of a late fusion over other variants, each with the numbers published for it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import yaml
 from workbench.errors import WorkbenchError, choose
 
 FOLDER = Path(__file__).parent
+# What a modality is taken from, where that is not its own name.
+SENSES = {"features": "audio", "scene": "video", "geometry": "video"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Study:
     def modality(self, variant: str) -> str:
         """Return what a variant hears or sees: `audio`, `video`, or `audiovisual`."""
         settings = self.variant(variant)
-        kinds = set(settings.get("encoders", ())) | {self.modality(name) for name in settings.get("members", ())}
+        kinds = {SENSES.get(name, name) for name in (*settings.get("encoders", ()), *settings.get("classical", ()))}
+        kinds |= {self.modality(name) for name in settings.get("members", ())}
         return kinds.pop() if len(kinds) == 1 else "audiovisual"
 
 

@@ -33,8 +33,8 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
     if "members" in params:
         model, fusion = "+".join(name.split("/")[1] for name in params["members"]), params["stacking"]["name"]
     else:
-        model = "+".join(settings["name"] for settings in params["encoders"].values())
-        fusion = (params["fusion"] or {"name": "none"})["name"]
+        model = "+".join(settings["name"] for settings in params.get("encoders", params.get("classical")).values())
+        fusion = (params.get("fusion") or {"name": "none"})["name"]
     about = {key: params[key] for key in ("study", "variant", "corpus", "protocol", "fold", "seed", "modality")}
     table = pd.DataFrame({"run": run.name, **about, "model": model, "fusion": fusion, "usage": usage}, clips.index)
     table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]

@@ -1,0 +1,140 @@
+"""One run of a study: train a network, a classical classifier or a late fusion; predict; leave it all in its folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from sklearn.base import clone
+
+from workbench import augment, classifiers, runs, splits, standards
+from workbench.errors import WorkbenchError
+from workbench.fusion import stacking
+from workbench.models import arrays_of, build, classical, named
+from workbench.predict import load_model
+from workbench.prepare import sound_arrays
+from workbench.store import Reader
+from workbench.studies import results
+from workbench.studies.planning import Data, Item, Plan, run_of
+from workbench.training import Clips, Settings, fit, predict
+
+
+def execute(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
+    """Make the item's run unless it is finished; return it."""
+    run = run_of(whole, data, item)
+    if run.done:
+        return run
+    run.begin()
+    if "members" in run.params:
+        _stack(run)
+    elif "classical" in run.params:
+        _classify(run, whole, data[run.params["modality"]], item)
+    else:
+        _train(run, whole, data[run.params["modality"]], item)
+    return run
+
+
+def sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
+    """Return positions in `data.table` of the clips that fit, validate and test; audited for leaks.
+
+    Raises
+    ------
+    WorkbenchError
+        If a side has no clip, a class is absent from training, or a speaker or take stands on both sides.
+    """
+    by = "take" if item.protocol == "random" else "speaker"
+    inner, validation = splits.inner_split(
+        whole.takes, item.fold.train, share=whole.study.inner_share, seed=item.seed, by=by
+    )
+    takes = {"fit": inner, "validation": validation, "test": item.fold.test}
+    where = {
+        side: np.flatnonzero(data.table["take"].isin(whole.takes["take"].iloc[positions]))
+        for side, positions in takes.items()
+    }
+    what = f"protocol {item.protocol!r}, fold {item.fold.name!r} of {whole.corpus.card.name!r}"
+    for side, positions in where.items():
+        if not len(positions):
+            raise WorkbenchError(f"{what}: no clip to {side} with; expected at least one on every side")
+    absent = sorted(set(data.table["emotion"]) - set(data.table["emotion"].iloc[where["fit"]]))
+    if absent:
+        raise WorkbenchError(f"{what}: no training clip of {', '.join(absent)}")
+    allow = ("speaker",) if by == "take" else ()
+    for left, right in (("fit", "test"), ("validation", "test"), ("fit", "validation")):
+        splits.audit(data.table, where[left], where[right], allow=allow)
+    return where
+
+
+def _clips(run: runs.Run, whole: Plan, data: Data) -> Clips:
+    """Return the clips as the run's model reads them."""
+    names = data.table["clip"].tolist()
+    reader = Reader(data.store, names, arrays_of(run.params))
+    # The sound itself is read only where augmentation acts on it.
+    speech = augment.Speech(data.store, names, whole.recipe, sound_arrays)
+    by_speaker = run.params.get("normalise") == "speaker"
+    speakers = data.table["speaker"].tolist()
+    norm = standards.Standards(reader.views, speakers) if by_speaker else None
+    emotion = [run.params["classes"].index(name) for name in data.table["emotion"]]
+    return Clips(reader, emotion, speech=speech, standards=norm)
+
+
+def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
+    """Train a network on the fold's inner training clips and predict its validation and test clips.
+
+    Its encoders may start from those of runs on the same fold and seed, which met the same training clips only.
+    """
+    params, where = run.params, sides(whole, data, item)
+    settings = Settings(**params["training"])
+    torch.manual_seed(item.seed)
+    model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
+    for name in params.get("start", ()):
+        trained = load_model(runs.load(name))
+        for modality, encoder in trained.encoders.items():
+            model.encoders[modality].load_state_dict(encoder.state_dict())
+    clips = _clips(run, whole, data)
+    history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
+    parts = []
+    for usage in ("validation", "test"):
+        probabilities, embedding = predict(model, clips, where[usage])
+        parts.append(results.predictions(run, data.table.iloc[where[usage]], probabilities, usage))
+    run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
+
+
+def _classify(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
+    """Choose a classifier's settings on the fold's inner speakers, train it on all training clips, predict.
+
+    The validation clips are predicted by the classifier that was trained without them, as a late fusion needs it.
+    """
+    params, where = run.params, sides(whole, data, item)
+    (settings,), emotion = params["classical"].values(), data.table["emotion"].to_numpy()
+    reader = Reader(data.store, data.table["clip"].tolist(), arrays_of(params))
+    starts = range(0, len(data.table), 256)
+    rows = [classical.rows(reader.batch(range(i, min(i + 256, len(data.table)))), settings) for i in starts]
+    rows = np.vstack(rows)
+    if params.get("normalise") == "speaker":
+        rows = standards.within(rows, data.table["speaker"].tolist())
+    chosen, scores = classical.select(
+        rows, emotion, fit=where["fit"], validation=where["validation"], seed=item.seed, settings=settings
+    )
+    scores.to_csv(run.folder / "selection.csv", index=False)
+    model = clone(chosen).fit(*(part[np.r_[where["fit"], where["validation"]]] for part in (rows, emotion)))
+    parts = []
+    for usage, answers in (("validation", chosen), ("test", model)):
+        probabilities = classifiers.probabilities(answers, rows[where[usage]], params["classes"])
+        parts.append(results.predictions(run, data.table.iloc[where[usage]], probabilities, usage))
+    classifiers.save(model, run.folder / "model.skops")
+    run.finish(pd.concat(parts, ignore_index=True))
+
+
+def _stack(run: runs.Run) -> None:
+    """Train a late fusion on its members' probabilities of their inner validation clips; predict the test clips.
+
+    Those clips are out-of-fold: no member was trained on them (they chose the members' best epoch), and no test
+    speaker had a part in them.
+    """
+    tables = [runs.load(name).predictions() for name in run.params["members"]]
+    about, scores = stacking.join([table[table["usage"] == "validation"] for table in tables])
+    model = named("stacking", run.params["stacking"], stacking.STACKERS).fit(scores, about["emotion"])
+    about, scores = stacking.join([table[table["usage"] == "test"] for table in tables])
+    probabilities = classifiers.probabilities(model, scores, run.params["classes"])
+    classifiers.save(model, run.folder / "model.skops")
+    run.finish(results.predictions(run, about, probabilities, "test"))
