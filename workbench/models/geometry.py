@@ -1,20 +1,14 @@
-"""Classifiers of the geometry of a face: on the 8 action units, or on the 68 landmarks themselves (FP68).
+"""Networks on the geometry of a face: on the 8 action units, or on the 68 landmarks themselves (FP68).
 
-Source 004, section 4.2.1, Table 4.1: trained on frontal faces (CK+), tested with heads turned (RaFD), 4 classes.
-Published accuracy in the test, on action units and on FP68: SSVM 0.411 and 0.335, SVM (poly) 0.442 and 0.404, DNN
-0.754 and 0.611. The source does not say what its structured SVM (SSVM) is: assumed is the joint multi-class machine of
-Crammer and Singer (2001), to which the structured SVM comes down where the answer is one label.
+Source 004, section 4.2.1, Table 4.1: trained on frontal faces (CK+), tested with heads turned (RaFD), 4 classes. The
+support vector machines that it compares them with are among the classical classifiers (`models.classical`).
 """
 
 from __future__ import annotations
 
 import torch
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
 from torch import Tensor, nn
 
-from workbench.errors import choose
 from workbench.models.base import Encoder
 from workbench.models.steps import mean_over, on_real
 
@@ -66,29 +60,3 @@ class LandmarkNet(Descriptor):
         super().__init__()
         self.row = nn.Sequential(nn.Linear(136, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Dropout(dropout))
         self.width = hidden
-
-
-def svm(name: str, *, regularisation: float = 1.0, degree: int = 3, seed: int = 0) -> Pipeline:
-    """Return an untrained pipeline, standardising and classifying, for rows of action units or of FP68.
-
-    The source gives no settings; these are the usual ones.
-
-    Parameters
-    ----------
-    name : {'svm_poly', 'svm_linear', 'ssvm'}
-    regularisation : float
-        The C of the machine.
-    degree : int
-        Of the polynomial.
-
-    Raises
-    ------
-    WorkbenchError
-        For an unknown name.
-    """
-    machines = {
-        "svm_poly": lambda: SVC(kernel="poly", degree=degree, C=regularisation, coef0=1.0),
-        "svm_linear": lambda: LinearSVC(C=regularisation, random_state=seed),
-        "ssvm": lambda: LinearSVC(C=regularisation, multi_class="crammer_singer", random_state=seed),
-    }
-    return make_pipeline(StandardScaler(), machines[choose("classifier", name, machines)]())

@@ -3,6 +3,7 @@
 A study names its `source` and `table`, the `classes`, the `protocols` and `repeats` (seeds), `profiles` (sizes:
 `smoke`, `demo`, `full`; one may change variants, for time) and the `variants`: settings of encoders, fusion and
 training, of a classical classifier, or of a late fusion over other variants, each with the numbers published for it.
+With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Study:
     training: dict = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     inner_share: float = 0.2
+    predict_training: bool = False
     profiles: dict[str, dict] = field(default_factory=dict)
 
     def profile(self, name: str) -> dict:
