@@ -24,7 +24,7 @@ def stills(tmp_path_factory):
 def test_clip_table_and_check(stills):
     clips = stills.clips().set_index("clip")
     assert len(clips) == 2 * 2 * 2 * 2 * 2
-    row = clips.loc["02_happy_strong_2_-30"]
+    row = clips.loc["02_happy_strong_1_-30"]
     assert row[["emotion", "intensity", "speaker", "sex", "yaw", "audio_path"]].tolist() == [
         "happy", "strong", "demo-02", "female", -30, "",
     ]  # fmt: skip
@@ -41,7 +41,7 @@ def test_pictures_are_turned_as_they_say_and_keep_their_truth(stills):
     assert set(truth.index) == set(clips.index)
     assert (truth["head_yaw"] == clips["yaw"].reindex(truth.index)).all()
     model = geometry.points68()
-    names = [f"01_happy_normal_1_{yaw}" for yaw in ("+00", "+30")] + ["01_happy_normal_2_-30"]
+    names = [f"01_happy_normal_1_{yaw}" for yaw in ("+00", "+30")] + ["01_happy_strong_1_-30"]
     frames = np.concatenate([media.read_frames(clips.loc[name, "path"], np.zeros(1))[0] for name in names])
     assert frames.shape == (3, 256, 256, 3)
     boxes = np.concatenate([faces.track(frame[None]).boxes for frame in frames])

@@ -8,11 +8,12 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workbench import media, paths, scale
 from workbench.datasets.base import Card, Corpus
-from workbench.datasets.demo_acting import DEMO, FPS, SAMPLE_RATE, VERSION, Difficulty, Take, perform
+from workbench.datasets.demo_acting import DEMO, FPS, SAMPLE_RATE, VERSION, Difficulty, Take, brows, perform
 from workbench.datasets.demo_folder import announced, claim, write
 from workbench.datasets.ravdess import parse_name
 from workbench.emotions import EMOTIONS, in_order
@@ -57,9 +58,20 @@ class Demo(Corpus):
         asked = announced(self.root, self.card.name)
         return sorted({take.clip for take in _takes(asked)} - {path.stem for path in files}) if asked else []
 
-    def truth(self, clip: str) -> pd.DataFrame:
-        """Return the truth of a clip, a row a frame; for the columns see `demo_acting.Performance`."""
-        return pd.read_parquet(_files(self.root, clip)[1])
+    def truth(self, clip: str, times: np.ndarray | None = None) -> pd.DataFrame:
+        """Return the truth of a clip, a row a frame, or of the frames next to `times` (t,) s.
+
+        For the columns see `demo_acting.Performance`.
+        """
+        every = pd.read_parquet(_files(self.root, clip)[1])
+        if times is None:
+            return every
+        return every.iloc[[(every["time"] - time).abs().argmin() for time in times]].reset_index(drop=True)
+
+    def brows(self, clip: str, times: np.ndarray) -> np.ndarray:
+        """Return where the brows are drawn at `times` (t,) s, (t, 10, 2) pixels: landmarks 17 to 26."""
+        asked = announced(self.root, self.card.name) or {"seed": 0}
+        return brows(int(clip[-2:]), self.truth(clip, times), seed=asked["seed"])
 
     @classmethod
     def fetch(cls, root: str | Path | None = None, *, size: str = "demo", **options) -> Corpus:

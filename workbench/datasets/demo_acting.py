@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from workbench.datasets.demo_face import render
-from workbench.datasets.demo_head import ACTION_UNITS, Head
+from workbench.datasets.demo_head import ACTION_UNITS, Head, features
 from workbench.datasets.demo_voice import HOP, Prosody, Speech, Voice, speak
 from workbench.emotions import EMOTIONS
 
@@ -140,6 +140,24 @@ def hold(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[H
     limits = np.array([(-POSE.get(cue, 0.0), POSE.get(cue, 1.0)) for cue in FACE])
     held = dict(zip(FACE, np.clip(apex, *limits.T).tolist(), strict=True))
     return Head.random(_stream(seed, "head", take.speaker), take.sex), held
+
+
+def moved(truth: pd.DataFrame) -> pd.DataFrame:
+    """Return how far the truth moves what a face model's units AU26 (jaw), AU4 (brows), AU15 (lip corners) stand for.
+
+    Fitted units are of both signs: raised brows are lowered ones turned round, a smile is a corner depressed upwards.
+    The brows' weights are the mean heights in units of the head that the drawing gives to each unit.
+    """
+    brows = 0.063 * truth["AU4"] - 0.048 * truth["AU1"] - 0.06 * truth["AU2"]
+    return pd.DataFrame({"AU26": truth["AU26"], "AU4": brows, "AU15": truth["AU15"] - truth["AU12"]})
+
+
+def brows(speaker: int, truth: pd.DataFrame, *, seed: int = 0) -> np.ndarray:
+    """Return where a speaker's brows are drawn in each row of the truth, (t, 10, 2) pixels: landmarks 17 to 26."""
+    head = Head.random(_stream(seed, "head", speaker), Take(speaker, "neutral").sex)
+    poses, units = truth[list(POSE)].itertuples(index=False, name=None), truth[list(ACTION_UNITS)].to_dict("records")
+    curves = [features(head, unit, pose, size=SIZE)["brow"] for unit, pose in zip(units, poses, strict=True)]
+    return np.array([np.concatenate([left[::-2], right[::2]]) for left, right in curves])
 
 
 def act(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Speech, pd.DataFrame]:

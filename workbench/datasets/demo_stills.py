@@ -25,7 +25,7 @@ VERSION = 1  # raised whenever the same seed gives other pictures
 YAWS = (0, 15, 30, 45, 60)  # degrees
 INTENSITIES = {1: "normal", 2: "strong"}
 NAME = re.compile(rf"(\d\d)_({'|'.join(EMOTIONS)})_({'|'.join(INTENSITIES.values())})_([12])_([+-]\d\d)")
-SIZES = {"demo": {}, "full": {}, "smoke": {"n_speakers": 4, "n_takes": 1}}
+SIZES = {"demo": {}, "full": {}, "smoke": {"n_speakers": 4}}
 LAYOUT = """
 * `Actor_NN/`: PNG, 256 x 256, called speaker, emotion, intensity, repetition, yaw: `03_happy_strong_1_+30.png`.
 * `truth/`: a table a speaker with a row a picture: yaw, pitch, roll and action units as they were drawn.
@@ -35,9 +35,10 @@ LAYOUT = """
 class DemoStills(Corpus):
     """The synthetic pictures as `generate` writes them; speakers are the demo's, `demo-01` and on, with the same heads.
 
-    Each performance is photographed from the front and turned by 15, 30, 45 and 60 degrees, to the picture's right in
-    its first repetition and to the left in its second. These pictures share their `take`, so that no split can part
-    them; `view` tells them apart. Column `yaw`: degrees, 0 frontal, positive to the picture's right.
+    Each performance is photographed from the front and turned by 15, 30, 45 and 60 degrees to one side: those of normal
+    intensity to the picture's right and strong ones to the left, in a second repetition the other way round. These
+    pictures share their `take`, so that no split can part them; `view` tells them apart. Column `yaw`: degrees, 0
+    frontal, positive to the picture's right.
     """
 
     card = Card(
@@ -105,7 +106,7 @@ class DemoStills(Corpus):
         root : str or Path, optional
             By default `data/raw/demo_stills`, and `data/raw/demo_stills-smoke` for the small one.
         size : {'demo', 'full', 'smoke'}
-            All of it (1920 pictures), or 320 of four speakers for a quick try.
+            All of it (960 pictures), or 320 of four speakers for a quick try.
         options : of `generate`
         """
         folder = cls.card.name if choose("size", size, SIZES) != "smoke" else f"{cls.card.name}-smoke"
@@ -117,7 +118,7 @@ def generate(
     *,
     seed: int = 0,
     n_speakers: int = 12,
-    n_takes: int = 2,
+    n_takes: int = 1,
     emotions: Iterable[str] = EMOTIONS,
     yaws: Iterable[int] = YAWS,
     difficulty: Difficulty = DEMO,
@@ -185,7 +186,7 @@ def _pictures(speaker: int, asked: dict) -> list[tuple[str, Take, int]]:
     repetitions, found = range(1, asked["n_takes"] + 1), []
     for emotion, intensity, repetition in product(asked["emotions"], INTENSITIES, repetitions):
         take = Take(speaker, emotion, intensity, repetition=repetition)
-        for yaw in (yaw if repetition == 1 else -yaw for yaw in asked["yaws"]):
+        for yaw in (yaw if repetition == intensity else -yaw for yaw in asked["yaws"]):
             name = f"{speaker:02d}_{emotion}_{INTENSITIES[intensity]}_{repetition}_{yaw:+03d}"
             found.append((name, take, yaw))
     return found

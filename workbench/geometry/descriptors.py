@@ -13,7 +13,7 @@ import pandas as pd
 
 from workbench.errors import WorkbenchError
 from workbench.geometry.base import FaceModel
-from workbench.geometry.fitting import fit, fit_shape
+from workbench.geometry.fitting import Fit, fit, fit_shape
 from workbench.geometry.points import points68
 
 DESCRIPTORS = ("action_units", "fp68")
@@ -37,7 +37,14 @@ def describe(landmarks: Sequence[np.ndarray], clips: pd.DataFrame, names: Sequen
 def action_units(
     landmarks: Sequence[np.ndarray], clips: pd.DataFrame, model: FaceModel | None = None, *, prior: float = 0.0
 ) -> list[np.ndarray]:
-    """Return the action units of each clip, (t, 8) float32: the two passes of source 004, section 4.1, on a corpus.
+    """Return the action units of each clip, (t, 8) float32; arguments, enrolment and warning are `fit_people`'s."""
+    return [found.action_units.astype(np.float32) for found in fit_people(landmarks, clips, model, prior=prior)]
+
+
+def fit_people(
+    landmarks: Sequence[np.ndarray], clips: pd.DataFrame, model: FaceModel | None = None, *, prior: float = 0.0
+) -> list[Fit]:
+    """Return the fit of each clip: the two passes of source 004, section 4.1, on a corpus.
 
     First the shape units of every speaker, on their neutral pictures (`shapes`), then pose and action units of every
     picture. A speaker without a neutral picture, or without a name, is fitted as the average face, with a warning that
@@ -58,21 +65,17 @@ def action_units(
     prior : float
         As `fit` takes it.
     """
-    model, table = model or points68(), clips.reset_index(drop=True)
-    people, out = shapes(landmarks, table, model, prior=prior), [np.empty((0, 8), np.float32)] * len(table)
-    names = table["speaker"].fillna("")
+    model = model or points68()
+    people, names = shapes(landmarks, clips, model, prior=prior), clips["speaker"].fillna("").tolist()
     if unknown := sorted(set(names) - set(people)):
         warnings.warn(
-            f"no neutral picture of {len(unknown)} of {names.nunique()} speakers ({', '.join(map(repr, unknown[:3]))}"
-            f"{', ...' if len(unknown) > 3 else ''}): their action units are fitted on the average face",
+            f"no neutral picture of {len(unknown)} of {len(set(names))} speakers "
+            f"({', '.join(map(repr, unknown[:3]))}{', ...' if len(unknown) > 3 else ''}): their action units are "
+            "fitted on the average face",
             stacklevel=2,
         )
-    for speaker, rows in table.groupby(names).groups.items():
-        units = fit(np.concatenate([landmarks[i] for i in rows]), model, shape=people.get(speaker), prior=prior)
-        ends = np.cumsum([len(landmarks[i]) for i in rows])[:-1]
-        for i, part in zip(rows, np.split(units.action_units.astype(np.float32), ends), strict=True):
-            out[i] = part
-    return out
+    pairs = zip(landmarks, names, strict=True)
+    return [fit(points, model, shape=people.get(speaker), prior=prior) for points, speaker in pairs]
 
 
 def shapes(

@@ -13,11 +13,21 @@ import pandas as pd
 
 from workbench import faces, paths, scale, weights
 from workbench.errors import WorkbenchError
-from workbench.prepare.clip import SOURCE, crashed, fingerprint, prepare_clip, sound_arrays
+from workbench.prepare.clip import SOURCE, crashed, fingerprint, moments, prepare_clip, sound_arrays
 from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
 from workbench.store import Store
 
-__all__ = ["fill", "fingerprint", "prepare", "prepare_clip", "sound_arrays", "store_of", "unprepared", "usable"]
+__all__ = [
+    "fill",
+    "fingerprint",
+    "moments",
+    "prepare",
+    "prepare_clip",
+    "sound_arrays",
+    "store_of",
+    "unprepared",
+    "usable",
+]
 
 SHARD = 32
 

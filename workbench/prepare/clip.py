@@ -85,8 +85,7 @@ def prepare_picture(
         duration = media.probe(path, fps=fps).duration  # 0 for a still picture
         span = (0.0, max(0.0, (duration if end is None else min(end, duration)) - start))
     n_frames = recipe.n_frames if span[1] > span[0] else 1
-    times = start + np.linspace(*span, n_frames + 1)[:-1] + (span[1] - span[0]) / n_frames / 2
-    frames, times = media.read_frames(path, times, fps=fps)
+    frames, times = media.read_frames(path, start + moments(span, n_frames), fps=fps)
     arrays, track, reason = {}, None, ""
     if "whole" in recipe.keep:
         arrays["whole"] = faces.whole(frames, size=recipe.size)
@@ -98,6 +97,11 @@ def prepare_picture(
             reason = f"{path}: {error}"
     packed = {name for name in arrays if recipe.half_chroma and name != "landmarks"}
     return {name: pack(array) if name in packed else array for name, array in arrays.items()}, track, reason
+
+
+def moments(span: tuple[float, float], n_frames: int) -> np.ndarray:
+    """Return the times (n_frames,) s at which a clip is looked at: the middles of equal parts of its speech, `span`."""
+    return np.linspace(*span, n_frames + 1)[:-1] + (span[1] - span[0]) / n_frames / 2
 
 
 def _face(clip: dict, frames: np.ndarray, times: np.ndarray, recipe: Recipe) -> tuple[dict, faces.Track | None]:

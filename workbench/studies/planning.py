@@ -43,8 +43,8 @@ class Plan:
 
     @property
     def recipe(self) -> Recipe:
-        """The study's recipe of preparation."""
-        return recipes.load(**self.study.recipe)
+        """The study's recipe of preparation, as the profile changes it."""
+        return recipes.load(**self.study.recipe | self.profile.get("recipe", {}))
 
     @property
     def classes(self) -> list[str]:
