@@ -47,6 +47,14 @@ class Study:
         """Return the settings of a variant."""
         return self.variants[choose("variant", name, self.variants)]
 
+    def groups(self) -> dict[str, dict[str, str]]:
+        """Return the variants that a figure shows in one panel: group -> variant -> title, as far as they name one."""
+        found: dict[str, dict[str, str]] = {}
+        for name, settings in self.variants.items():
+            if "group" in settings:
+                found.setdefault(settings["group"], {})[name] = settings.get("title", name)
+        return found
+
     def modality(self, variant: str) -> str:
         """Return what a variant hears or sees: `audio`, `video`, or `audiovisual`."""
         settings = self.variant(variant)
