@@ -14,6 +14,7 @@ from workbench.geometry import ACTION_UNITS, FaceModel, Fit, project
 from workbench.plots.style import FAINT, INK, PALETTE, finish, legend_above, sheet, styled
 
 AXES = {"right": PALETTE[5], "down": PALETTE[2], "forward": PALETTE[0]}  # of the head: x, y, z
+LOOKS = tuple(zip(PALETTE, "osD^vPX*", strict=True))  # colour and marker of a line
 REACH = 0.5  # units of the model: how long the head's axes are drawn
 
 
@@ -93,24 +94,28 @@ def accuracy_by_yaw(
     table : DataFrame
         From `evaluation.by_yaw`: `variant, yaw, accuracy, accuracy_low, accuracy_high, chance, level`.
     groups : mapping of panel title to mapping of variant to its name
-        Variants that the table lacks are left out, and so are panels without any.
+        Variants that the table lacks are left out, and so are panels without any. Names alike up to " on " (what a
+        system reads) have one look in all panels.
     """
     panels = {name: [v for v in some if v in set(table["variant"])] for name, some in groups.items()}
     panels = {name: some for name, some in panels.items() if some}
-    figure, axes = sheet(3.0, ncols=len(panels), sharey=True, squeeze=False)
-    for number, (panel, (name, variants)) in enumerate(zip(axes[0], panels.items(), strict=True)):
-        for variant, colour, marker in zip(variants, PALETTE, "osD^v", strict=False):
-            mine = table[table["variant"] == variant].sort_values("yaw")
-            label = groups[name][variant]
-            panel.plot(mine["yaw"], 100 * mine["accuracy"], color=colour, marker=marker, ms=3.5, label=label)
+    short = {v: name.partition(" on ")[0].rstrip(",") for some in groups.values() for v, name in some.items()}
+    looks = dict(zip(dict.fromkeys(short[v] for some in panels.values() for v in some), LOOKS, strict=False))
+    figure, axes = sheet(3.2, ncols=len(panels), sharey=True, squeeze=False)
+    for panel, (name, variants) in zip(axes[0], panels.items(), strict=True):
+        for variant in variants:
+            mine, (colour, marker) = table[table["variant"] == variant].sort_values("yaw"), looks[short[variant]]
+            panel.plot(mine["yaw"], 100 * mine["accuracy"], color=colour, marker=marker, ms=3.5)
             low, high = 100 * mine["accuracy_low"], 100 * mine["accuracy_high"]
             panel.fill_between(mine["yaw"], low, high, color=colour, alpha=0.12, lw=0)
-        panel.axhline(100 * table["chance"].max(), color=INK, ls=(0, (3, 2)), lw=1, label="chance")
+        panel.axhline(100 * table["chance"].max(), color=INK, ls=(0, (3, 2)), lw=1)
         panel.set_title(name, loc="left")
         panel.set(xlabel="Head turned by (degrees)", ylim=(0, 103), xticks=sorted(table["yaw"].unique()))
-        panel.set(ylabel="Accuracy on unseen speakers (%)" if number == 0 else "")
         panel.grid()
-        panel.legend(loc="lower left", fontsize=7)
+    axes[0][0].set_ylabel("Accuracy on unseen speakers (%)")
+    handles = [Line2D([], [], color=colour, marker=mark, ms=3.5, label=name) for name, (colour, mark) in looks.items()]
+    handles.append(Line2D([], [], color=INK, ls=(0, (3, 2)), lw=1, label="chance"))
+    legend_above(figure, handles, ncols=4)
     shaded = f"Shaded: {100 * table['level'].iloc[0]:.0f} % interval over speakers."
     return finish(figure, title, f"{shaded} {note}".strip())
 
@@ -138,7 +143,8 @@ def fit_quality(
     reach = left.get_xlim()[1]
     for row, mine in enumerate(values, start=1):
         left.text(1.02, row, f"{mine.median():.1f}", transform=left.get_yaxis_transform(), va="center", fontsize=7.5)
-    left.text(1.02, 0.35, "median", transform=left.get_yaxis_transform(), va="bottom", color=FAINT, fontsize=7)
+    for axes in (left, right):
+        axes.text(1.02, 1.0, "median", transform=axes.transAxes, va="bottom", color=FAINT, fontsize=7)
     left.axvline(bound, color=INK, ls=(0, (3, 2)), lw=1)
     left.set_yticks(range(1, len(groups) + 1), groups)
     left.set(xlabel="Rotation off by (degrees)", xlim=(0, reach), ylim=(len(groups) + 0.6, 0.3))
