@@ -64,8 +64,10 @@ class Cnn1d(Encoder):
 
     Parameters
     ----------
+    inputs : {'mfcc', 'mel'}
+        What it reads; the source, MFCC.
     n_mfcc : int
-        Coefficients a step.
+        Coefficients (or bands) a step.
     n_steps : int
         Steps of the window; 200 are 3.2 s at 16 kHz and a hop of 256.
     filters, kernel_size, dropout : of the two layers, or more.
@@ -84,6 +86,7 @@ class Cnn1d(Encoder):
     def __init__(
         self,
         *,
+        inputs: str = "mfcc",
         n_mfcc: int = 40,
         n_steps: int = 200,
         filters: Sequence[int] = (128, 256),
@@ -96,6 +99,7 @@ class Cnn1d(Encoder):
         pool: str = "flatten",
     ):
         super().__init__()
+        self.inputs = choose("input", inputs, ("mfcc", "mel"))
         self.n_mfcc, self.n_steps, self.pool = n_mfcc, n_steps, pool
         self.norm = nn.BatchNorm1d(n_mfcc) if input_norm else None
         act = ACTIVATIONS[choose("activation", activation, ACTIVATIONS)]
