@@ -223,7 +223,7 @@ def close(found, expected, tolerance=1e-4):
 
 
 def learn(encoder, head, x, mask):
-    """Take one step of training on clips that have an emotion each; return the logits before it."""
+    """Add the gradients in training mode, on clips that have an emotion each; return the logits."""
     logits = head(encoder.train()(x, mask))
     F.cross_entropy(logits.float(), torch.arange(len(x))).backward()
     return logits

@@ -37,6 +37,15 @@ def test_two_cnns_and_transformer_as_in_the_source():
     assert (len(encoder.transformer.layers), layer.self_attn.num_heads, layer.linear1.out_features) == (4, 4, 512)
 
 
+@torch.no_grad()
+def test_the_transformer_attends_to_real_steps_only():
+    """However much of the window is empty, what it makes of a clip is the same."""
+    small, large = (CnnTransformer(n_steps=n_steps, n_mfcc=20).eval() for n_steps in (64, 96))
+    large.transformer.load_state_dict(small.transformer.state_dict())
+    x, mask = torch.randn(2, 32, 20), torch.ones(2, 32, dtype=torch.bool)
+    assert torch.allclose(small(x, mask)[:, -20:], large(x, mask)[:, -20:], atol=1e-5)
+
+
 def test_schemas_of_table_3_2():
     assert sorted(SCHEMAS) == list(range(14))
     widths = {number: CnnTransformer(**settings).width for number, settings in SCHEMAS.items()}
