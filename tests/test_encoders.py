@@ -62,6 +62,7 @@ ARRAYS = {  # that preparation makes, and what they are of
 CASES = [
     Case("cnn1d", {"n_steps": 50}),
     Case("cnn1d", {"n_steps": 50, "pool": "statistics"}, "statistics"),
+    Case("cnn1d", {"inputs": "mel", "n_steps": 50, "pool": "statistics", "pool_size": 2}, "mel"),
     Case("cnn1d", {"n_steps": 50, **TABLE_3_4["0.2"]}, "reference"),
     Case("cnn1d", {"n_steps": 50, **TABLE_3_4["2.2"]}, "three"),
     Case("cnn1d", {"n_steps": 50, "pool": "statistics", **TABLE_3_4["11"]}, "tanh"),
