@@ -86,6 +86,7 @@ CASES = [
     Case("mfcc_cnn", MFCC | {"filters": (8, 16)}),
     Case("mfcc_cnn", MFCC | {"filters": (8, 16), "dual": True}, "dual"),
     Case("named_features", {}),
+    Case("named_features", {"batch_norm": True, "input_dropout": 0.2}, "batch-norm"),
     Case("parallel_cnn_lstm", {"mel": MEL}),
     Case("pretrained", {"config": speech(), **ALL}, "wav2vec2", 4000, frozen=UNUSED),
     Case("pretrained", {"config": speech(**LARGE), **ALL}, "wav2vec2-large", 4000, frozen=UNUSED),
