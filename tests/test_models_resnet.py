@@ -3,159 +3,29 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
-from torch.nn import functional as F
 
 from workbench import recipes
 from workbench.acoustics import segments
 from workbench.errors import WorkbenchError
 from workbench.models.cost import cost
 from workbench.models.image import ImageCnn1, ImageCnn2, ImageCnn3, VggFace
-from workbench.models.resnet import ResNet3d, ResNet18
+from workbench.models.resnet import ResNet3d, ResNet18, example_frames
 from workbench.models.sequence import ResNetFrames, ResNetSegments, backwards
 from workbench.models.vgg import Vgg
 
-SMALL = {"filters": 8, "width": 32}
-CASES = {
-    "frames-lstm": (ResNetFrames, SMALL, 32),
-    "frames-bilstm": (ResNetFrames, SMALL | {"aggregator": "bilstm"}, 32),
-    "frames-transformer": (ResNetFrames, SMALL | {"aggregator": "transformer", "n_heads": 4}, 32),
-    "segments-lstm": (ResNetSegments, SMALL | {"segment": 32, "step": 16}, 64),
-    "segments-bilstm": (ResNetSegments, SMALL | {"segment": 32, "step": 16, "aggregator": "bilstm"}, 64),
-    "segments-transformer": (ResNetSegments, SMALL | {"segment": 32, "step": 16, "aggregator": "transformer"}, 64),
-    "resnet3d": (ResNet3d, {"filters": 8, "n_frames": 4}, 32),
-    "resnet3d-torchvision": (ResNet3d, {"filters": 8, "n_frames": 4, "stem": 3, "pool": False}, 32),
-    "cnn1": (ImageCnn1, {}, 50),
-    "cnn2": (ImageCnn2, {"size": 48}, 48),
-    "cnn3": (ImageCnn3, {"size": 46}, 40),
-    "vgg_face": (VggFace, {"size": 32, "filters": 2}, 32),
-}
-every = pytest.mark.parametrize("case", CASES)
+KINDS = (ResNetFrames, ResNetSegments, ResNet3d, ImageCnn1, ImageCnn2, ImageCnn3, VggFace)
 
 
-def make(case):
-    kind, settings, _ = CASES[case]
-    torch.manual_seed(0)
-    return kind(**settings)
-
-
-def clips_of(case, n_clips=3, *, seed=0):
-    """Coarse random patterns, (n, 3, size, size, 3) frames or (n, 64, 257) spectrograms, none of them padded."""
-    kind, _, size = CASES[case]
-    random = torch.Generator().manual_seed(seed)
-    if kind.inputs == "spectrogram":
-        x = F.interpolate(torch.rand(n_clips, 1, 4, 16, generator=random), (size, 257))[:, 0]
-    else:
-        x = F.interpolate(torch.rand(n_clips, 9, 4, 4, generator=random), (size, size))
-        x = x.unflatten(1, (3, 3)).permute(0, 1, 3, 4, 2)  # (n, 3, size, size, 3)
-    return (255 * x).to(torch.uint8).contiguous(), torch.ones(x.shape[:2], dtype=torch.bool)
-
-
-@every
-def test_shapes_and_finite_gradients_to_every_parameter(case):
-    encoder, (x, mask) = make(case), clips_of(case)
-    vectors = encoder(x, mask)
-    assert vectors.shape == (3, encoder.width)
-    (vectors * torch.randn_like(vectors)).sum().backward()
-    for name, parameter in encoder.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.isfinite().all(), name
-
-
-@every
-def test_overfits_eight_clips(case):
-    encoder, (x, mask), emotion = make(case), clips_of(case, 8), torch.arange(8)
-    model = nn.ModuleList([encoder, nn.Linear(encoder.width, 8)])
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.1
-    optimiser = torch.optim.Adam(model.parameters(), 1e-3)
-    for _ in range(100):  # batch statistics throughout: eight clips are too few for running ones
-        logits = model[1](encoder(x, mask))
-        if (logits.argmax(1) == emotion).all():
-            return
-        optimiser.zero_grad()
-        F.cross_entropy(logits, emotion).backward()
-        optimiser.step()
-    pytest.fail("eight clips were not learned")
-
-
-def settled(encoder, x, mask):
-    """Give the batch norms the statistics of these clips, as training would, and leave training mode."""
-    for module in encoder.modules():
-        if hasattr(module, "running_mean"):
-            module.momentum = 1.0
-    encoder(x, mask)
-    return encoder.eval()
-
-
-@every
-@torch.no_grad()
-def test_padding_and_company_change_nothing(case):
-    x, mask = clips_of(case)
-    encoder = settled(make(case), x, mask)
-    together = encoder(x, mask)
-    alone = torch.cat([encoder(x[i : i + 1], mask[i : i + 1]) for i in range(3)])
-    assert together.allclose(alone, rtol=1e-3, atol=1e-4)
-    assert (together[0] - together[1]).norm() > 0.03 * together[0].norm()
-    longer = torch.cat([x, torch.full_like(x[:, :2], 7), torch.full_like(x, 200)], dim=1)
-    longer_mask = F.pad(mask, (0, 2 + mask.shape[1]))
-    assert together.allclose(encoder(longer, longer_mask), rtol=1e-3, atol=1e-4)
-    longer_mask[0] = False
-    nobody = encoder(longer, longer_mask)
-    assert nobody.isfinite().all()
-    assert nobody[1:].allclose(together[1:], rtol=1e-3, atol=1e-4)
-
-
-@every
-def test_padding_changes_nothing_in_training_either(case):
-    x, mask = clips_of(case)
-    encoders = [make(case), make(case)]
-    for module in (*encoders[0].modules(), *encoders[1].modules()):
-        if isinstance(module, nn.Dropout):
-            module.p = 0
-        elif isinstance(module, nn.TransformerEncoderLayer):
-            module.self_attn.dropout = 0
-    together = encoders[0](x, mask)
-    padded = encoders[1](torch.cat([x, torch.full_like(x, 9)], dim=1), F.pad(mask, (0, mask.shape[1])))
-    assert together.allclose(padded, atol=1e-3)
-
-
-@every
-@torch.no_grad()
-def test_saved_and_loaded_gives_equal_answers(case, tmp_path):
-    encoder, (x, mask) = make(case), clips_of(case)
-    encoder(x, mask)  # moves the running statistics
-    save_file(encoder.state_dict(), tmp_path / "model.safetensors")
-    again = CASES[case][0](**CASES[case][1])
-    again.load_state_dict(load_file(tmp_path / "model.safetensors"))
-    assert encoder.eval()(x, mask).equal(again.eval()(x, mask))
-
-
-@every
-def test_runs_in_bfloat16(case):
-    encoder, (x, mask) = make(case), clips_of(case)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        vectors = encoder(x, mask)
-        vectors.float().square().sum().backward()
-        assert vectors.isfinite().all()
-        assert encoder.eval()(x, mask).isfinite().all()
-
-
-@pytest.mark.parametrize("kind", dict.fromkeys(kind for kind, *_ in CASES.values()))
-def test_example_and_contract(kind):
+@pytest.mark.parametrize("kind", KINDS)
+def test_in_the_published_size_it_reads_its_example(kind):
     with torch.device("meta"):
-        encoder = kind()
-    x, mask = encoder.example(n_clips=2)
-    assert x.dtype == torch.uint8
-    assert x.shape[:2] == mask.shape
+        encoder = kind().eval()
+    x, mask = encoder.example()
     assert not mask.all() or x.shape[1] < 4
-    assert encoder.example()[0].equal(encoder.example()[0])
-    assert (encoder.modality, encoder.inputs) in (("video", "frames"), ("audio", "spectrogram"))
-    assert encoder.source.startswith("004, section")
     with torch.device("meta"):
-        assert encoder.eval()(x.to("meta"), mask.to("meta")).shape == (2, encoder.width)
+        assert encoder(x.to("meta"), mask.to("meta")).shape == (2, encoder.width)
 
 
 def published_cost(*parts):
@@ -280,7 +150,7 @@ def test_vgg_face_takes_both_namings_and_freezes(tmp_path):
     theirs = {f"{renamed[name.rpartition('.')[0]]}.{name.rpartition('.')[2]}": x for name, x in state.items()}
     save_file(theirs | {"fc8.bias": torch.zeros(2622)}, tmp_path / "vgg_face.safetensors")
 
-    x, mask = clips_of("vgg_face")
+    x, mask = example_frames(3, 3, 32, 0)
     face = VggFace(weights=tmp_path / "vgg_face.safetensors", freeze=True, size=32, filters=2).eval()
     mean = torch.tensor([129.1863, 104.7624, 93.5940])[:, None, None]
     expected = source.eval()(x[:, 0].permute(0, 3, 1, 2) - mean)  # as VGG-Face takes its pictures: 0 to 255

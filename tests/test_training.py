@@ -15,7 +15,7 @@ from workbench.prepare import sound_arrays
 from workbench.recipes import Recipe
 from workbench.store import Reader, Store
 from workbench.studies import running
-from workbench.training import Clips, Settings, fit, predict
+from workbench.training import Clips, Settings, fit, predict, rate_factor
 
 TRAIN, VALIDATION = list(range(20)), list(range(20, 28))
 
@@ -233,3 +233,28 @@ def test_a_study_augments_by_its_yaml_and_its_parameters_say_so(tiny, data_folde
     assert tested[0] == tested[1]
     again = running.run(study, tiny, variants=["audio_cnn", "n0"], **options)
     assert [run.name for run in again] == [run.name for run in made]
+
+
+def test_schedules_move_the_learning_rate_by_epoch_and_loss():
+    rates = lambda losses, **settings: [rate_factor(Settings(**settings), losses[:n]) for n in range(len(losses) + 1)]  # noqa: E731
+    falling = [3.0, 2.0, 1.0, 0.5]
+    assert rates(falling) == [1] * 5
+    assert rates(falling, schedule="cosine", epochs=4) == pytest.approx([1, 0.8535534, 0.5, 0.1464466, 0])
+    assert rates(falling, schedule="step", schedule_epochs=2, schedule_factor=0.1) == pytest.approx(
+        [1, 1, 0.1, 0.1, 0.01]
+    )
+    stuck = [1.0, 2.0, 1.5, 0.9, 0.9, 0.9, 3.0]
+    assert rates(stuck, schedule="plateau", schedule_epochs=2) == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25]
+    with pytest.raises(WorkbenchError, match="unknown schedule 'linear': choose from constant, cosine"):
+        Settings(schedule="linear")
+
+
+def test_a_scheduled_run_interrupted_and_resumed_gives_the_same_weights(clips, tmp_path):
+    whole, history = train(clips, tmp_path / "whole", schedule="cosine")
+    assert history["learning_rate"].tolist() == pytest.approx([3e-3 * f for f in (1, 0.8535534, 0.5, 0.1464466)])
+    with pytest.raises(KeyboardInterrupt):
+        train(clips, tmp_path / "broken", schedule="cosine", interrupt_after=2)
+    again, resumed = train(clips, tmp_path / "broken", schedule="cosine")
+    assert resumed["learning_rate"].tolist() == history["learning_rate"].tolist()
+    for name, x in whole.state_dict().items():
+        assert torch.equal(x, again.state_dict()[name]), name

@@ -57,8 +57,9 @@ def _network(run: runs.Run) -> Callable[..., Answers]:
     def answer(clips):
         batches = [_batch(clip, names) for clip in clips]
         if _by_speaker(run):
-            views = {name: [batch[name][0] for batch in batches if name in batch] for name in names}
-            norm = Standards({name: mine for name, mine in views.items() if mine}, ["one"] * len(clips))
+            known = [name for name in names if any(name in batch for batch in batches)]
+            views = {name: [batch[name][0] if name in batch else None for batch in batches] for name in known}
+            norm = Standards(views, ["one"] * len(clips))
             batches = [norm(batch, [0]) for batch in batches]
         given = [network(Clips.to_tensors(batch))["logits"] if batch else None for batch in batches]
         return [None if logits is None else logits.double().softmax(1)[0].numpy() for logits in given]

@@ -321,10 +321,12 @@ def _validation_speakers(table: pd.DataFrame, share: float, seed: int) -> list[s
 
 
 def _validation_takes(table: pd.DataFrame, share: float, seed: int) -> list[str]:
+    """Return a share of the takes, stratified by emotion; of a few takes, as many as there are emotions."""
     takes = table.drop_duplicates("take")
     try:
         names, emotions = takes["take"], takes["emotion"]
-        _, chosen = train_test_split(names, test_size=share, stratify=emotions, random_state=seed)
+        n = max(int(np.ceil(share * len(takes))), emotions.nunique())
+        _, chosen = train_test_split(names, test_size=n, stratify=emotions, random_state=seed)
     except ValueError as error:
         raise WorkbenchError(f"inner split by take: {error}") from error
     return list(chosen)

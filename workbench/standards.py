@@ -23,7 +23,8 @@ class Standards:
     Parameters
     ----------
     views : mapping of name to sequence of arrays
-        Each clip's array (T, ...) of floats, time first, in the order of `speakers`. NaN counts for nothing.
+        Each clip's array (T, ...) of floats, time first, in the order of `speakers`; None of a clip that lacks it. NaN
+        counts for nothing.
     speakers : sequence of str
         Who speaks in each clip.
 
@@ -40,10 +41,11 @@ class Standards:
         known, self.codes = np.unique(np.asarray(speakers, dtype=str), return_inverse=True)
         self.values = {}
         for name, mine in views.items():
-            if not np.issubdtype(mine[0].dtype, np.floating):
-                raise WorkbenchError(f"normalise: speaker wants arrays of floats, found {name} of {mine[0].dtype}")
+            kind = next(view.dtype for view in mine if view is not None)
+            if not np.issubdtype(kind, np.floating):
+                raise WorkbenchError(f"normalise: speaker wants arrays of floats, found {name} of {kind}")
             who = [np.flatnonzero(self.codes == k) for k in range(len(known))]
-            found = [_moments([mine[i] for i in positions]) for positions in who]
+            found = [_moments([mine[i] for i in positions if mine[i] is not None]) for positions in who]
             self.values[name] = tuple(np.stack(part) for part in zip(*found, strict=True))  # (speakers, ...) each
 
     def __call__(self, batch: Mapping[str, np.ndarray], positions: Sequence[int]) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,15 +32,20 @@ OPTIMISERS = {
 }
 
 
+SCHEDULES = ("constant", "cosine", "plateau", "step")
+
+
 @dataclass(frozen=True)
 class Settings:
     """How to train.
 
     `patience` epochs without a lower loss on the inner validation clips end the training; the weights of the best
     epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the losses of a model's
-    side branches. `augment` is what `augment.policy` takes, kept with all its values spelled out; training clips are
-    drawn anew in every epoch, or, with `copies`, stand once as recorded and so many times augmented, alike in every
-    epoch. What acts on an array that the model does not read is without effect.
+    side branches. `schedule` moves the learning rate from epoch to epoch: `constant`; `cosine`, down to nothing over
+    `epochs`; `step`, times `schedule_factor` every `schedule_epochs`; `plateau`, the same where the validation loss has
+    not dropped for so many epochs (source 004 halves after 10). `augment` is what `augment.policy` takes, kept with all
+    its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
+    so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
     """
 
     epochs: int = 40
@@ -51,13 +57,17 @@ class Settings:
     patience: int = 10
     side_weight: float = 1.0
     precision: str = "no"
+    schedule: str = "constant"
+    schedule_epochs: int = 10
+    schedule_factor: float = 0.5
     augment: list[dict] = field(default_factory=list)
     copies: int = 0
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
-        for name in ("epochs", "batch_size", "patience", "learning_rate"):
+        choose("schedule", self.schedule, SCHEDULES)
+        for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
             if not getattr(self, name) > 0:
                 raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
         object.__setattr__(self, "augment", policy(self.augment).settings())
@@ -195,6 +205,8 @@ def fit(
     bare = accelerator.unwrap_model(model)
     while not _finished(history, settings):
         began, order.epoch, fitted.epoch = time.perf_counter(), len(history), len(history)
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * rate_factor(settings, [row["validation_loss"] for row in history])
         torch.manual_seed(seed * 100_003 + order.epoch)  # dropout depends on seed and epoch alone, as the order does
         row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings)
         row |= _validate(bare, clips, validation, settings)
@@ -220,6 +232,23 @@ def fit(
         save_file(best, Path(folder) / "model.safetensors", metadata={"settings": str(asdict(settings))})
         checkpoint.unlink(missing_ok=True)
     return pd.DataFrame(history)
+
+
+def rate_factor(settings: Settings, losses: Sequence[float]) -> float:
+    """Return what the learning rate is multiplied by in the next epoch, given the validation loss of those before.
+
+    It depends on nothing else, so that a resumed run goes on as it would have.
+    """
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * len(losses) / settings.epochs))
+    if settings.schedule == "step":
+        return settings.schedule_factor ** (len(losses) // settings.schedule_epochs)
+    factor, best, waited = 1.0, math.inf, 0
+    for loss in losses if settings.schedule == "plateau" else ():
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited == settings.schedule_epochs:
+            factor, waited = factor * settings.schedule_factor, 0
+    return factor
 
 
 def _finished(history: list[dict], settings: Settings) -> bool:

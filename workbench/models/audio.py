@@ -64,8 +64,10 @@ class Cnn1d(Encoder):
 
     Parameters
     ----------
+    inputs : {'mfcc', 'mel'}
+        What it reads; the source, MFCC.
     n_mfcc : int
-        Coefficients a step.
+        Coefficients (or bands) a step.
     n_steps : int
         Steps of the window; 200 are 3.2 s at 16 kHz and a hop of 256.
     filters, kernel_size, dropout : of the two layers, or more.
@@ -75,8 +77,10 @@ class Cnn1d(Encoder):
     input_norm, batch_norm : bool
         Batch norm on the input; after each convolution's activation.
     pool : {'flatten', 'statistics'}
-        What turns the (B, 256, n_steps / 25) map into a vector: the source's flattening, or mean and maximum over
-        time (fewer weights and no fixed place in time).
+        What turns the (B, 256, n_steps / 25) map into a vector: the source's flattening, or mean and deviation over
+        its real steps (fewer weights and no fixed place in time).
+    pool_size : int
+        Steps that each of the two max-pools makes one; 5 in the source.
     """
 
     modality, inputs, source = "audio", "mfcc", "002, section 3.3.2, Table 3-4"
@@ -84,6 +88,7 @@ class Cnn1d(Encoder):
     def __init__(
         self,
         *,
+        inputs: str = "mfcc",
         n_mfcc: int = 40,
         n_steps: int = 200,
         filters: Sequence[int] = (128, 256),
@@ -94,8 +99,11 @@ class Cnn1d(Encoder):
         input_norm: bool = True,
         batch_norm: bool = True,
         pool: str = "flatten",
+        pool_size: int = 5,
     ):
         super().__init__()
+        self.pool_size = pool_size ** min(len(filters), 2)
+        self.inputs = choose("input", inputs, ("mfcc", "mel"))
         self.n_mfcc, self.n_steps, self.pool = n_mfcc, n_steps, pool
         self.norm = nn.BatchNorm1d(n_mfcc) if input_norm else None
         act = ACTIVATIONS[choose("activation", activation, ACTIVATIONS)]
@@ -106,10 +114,10 @@ class Cnn1d(Encoder):
                 nn.Conv1d(channels, width, kernel_size),
             ]
             layers += [act(), *([nn.BatchNorm1d(width)] if batch_norm else [])]
-            layers += [*([nn.MaxPool1d(5)] if number < 2 else []), nn.Dropout(rate)]
+            layers += [*([nn.MaxPool1d(pool_size)] if number < 2 else []), nn.Dropout(rate)]
             channels = width
         self.layers = nn.Sequential(*layers)
-        self.width = channels * (n_steps // 5 ** min(len(filters), 2) if pool == "flatten" else 2)
+        self.width = channels * (n_steps // self.pool_size if pool == "flatten" else 2)
         dense_layers = []
         for width in dense:
             dense_layers += [nn.Linear(self.width, width), act()]
@@ -119,10 +127,13 @@ class Cnn1d(Encoder):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, n_mfcc) coefficients and (B, T) mask to (B, D)."""
         x = x if self.norm is None else normalise(self.norm, x, mask)  # (B, T, n_mfcc)
-        x = centre(x.transpose(1, 2), mask.sum(dim=1), self.n_steps)  # (B, n_mfcc, n_steps)
+        lengths = mask.sum(dim=1)  # (B,)
+        x = centre(x.transpose(1, 2), lengths, self.n_steps)  # (B, n_mfcc, n_steps)
         x = self.layers(x)  # (B, 256, n_steps / 25)
-        x = x.flatten(1) if self.pool == "flatten" else torch.cat([x.mean(-1), x.amax(-1)], dim=1)
-        return self.dense(x)
+        if self.pool == "flatten":
+            return self.dense(x.flatten(1))
+        real = centre(mask[:, None].float(), lengths, self.n_steps)  # (B, 1, n_steps)
+        return self.dense(moments(x, F.max_pool1d(real, self.pool_size)))  # (B, 2 x 256)
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return a random input: (B, n_steps, n_mfcc) and its mask."""
@@ -173,6 +184,14 @@ class RawCnnLstm(Encoder):
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return random waveforms of ten frames and their mask."""
         return example_waveform(n_clips, 10 * self.frame / 16000, seed)
+
+
+def moments(x: Tensor, real: Tensor) -> Tensor:
+    """Return mean and deviation over time of (B, C, T), weighted by (B, 1, T) of 0 and 1: (B, 2 C); 0 of nothing."""
+    x, share = x.float(), real / real.sum(dim=2, keepdim=True).clamp(min=1)
+    mean = (x * share).sum(dim=2)  # (B, C)
+    variance = ((x - mean[:, :, None]) ** 2 * share).sum(dim=2)
+    return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)
 
 
 def centre(x: Tensor, lengths: Tensor, n_steps: int) -> Tensor:

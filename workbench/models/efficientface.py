@@ -199,6 +199,7 @@ class EfficientFace(Encoder):
         self.face.requires_grad_(not frozen)
         self.width = 128 if pool == "convolutions" else self.face.width
         self.over_time = self.make_over_time(pool, n_frames, self.face.width)
+        self.train()
 
     @staticmethod
     def make_over_time(pool: str, n_frames: int, width: int) -> nn.Sequential:

@@ -74,6 +74,7 @@ class PretrainedSpeech(Encoder):
             self.backbone.freeze_feature_encoder()
         if hasattr(self.backbone, "masked_spec_embed"):
             self.backbone.masked_spec_embed.requires_grad_(False)  # only masking would use it
+        self.train()
 
     @property
     def settings(self) -> dict:

@@ -58,6 +58,7 @@ class Roberta(Encoder):
         self.padding = self.backbone.config.pad_token_id
         self.n_tokens = self.backbone.config.max_position_embeddings - self.padding - 1
         self.width = self.backbone.config.hidden_size
+        self.train()
 
     @property
     def settings(self) -> dict:

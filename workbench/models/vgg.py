@@ -76,7 +76,7 @@ class Vgg(nn.Module):
         if weights is not None:
             self.load(weights)
         self.n_frozen = [*convolutions, len(layers)][frozen]
-        self.features[: self.n_frozen].requires_grad_(False)
+        self.features[: self.n_frozen].requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) to (B, width)."""
@@ -137,6 +137,7 @@ class VggPicture(Encoder):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, F) uint8 levels or float coefficients, and (B, T) mask, to (B, D)."""
+        x = x.masked_fill(~mask[:, :, None], 0)  # a clip without sound is shown one step of padding
         lengths = mask.sum(dim=1).clamp(min=1).tolist()
         pictures = torch.stack([self.picture(clip[:length]) for clip, length in zip(x, lengths, strict=True)])
         return self.vgg((pictures - self.mean) / self.deviation)  # (B, 3, size, size) to (B, D)

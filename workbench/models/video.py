@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from workbench.models.base import Encoder
-from workbench.models.steps import example_pictures
+from workbench.models.steps import at_last, example_pictures, on_real
 
 
 class Lrcn(Encoder):
@@ -51,12 +50,10 @@ class Lrcn(Encoder):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, 64, 64, 3) uint8 RGB frames and (B, T) mask to (B, hidden): the output at the last real frame."""
-        batch, time = mask.shape
-        x = standardise(x, mask).flatten(0, 1).permute(0, 3, 1, 2)  # (B T, 3, 64, 64), channels-last in memory
-        x = self.layers(x).unflatten(0, (batch, time))  # (B, T, 64)
+        x = standardise(x, mask).permute(0, 1, 4, 2, 3)  # (B, T, 3, 64, 64), channels-last in memory
+        x = on_real(self.layers, x, mask)  # (B, T, 64)
         x, _ = self.lstm(x)  # (B, T, hidden)
-        last = mask.sum(dim=1).clamp(min=1) - 1
-        return x[torch.arange(batch, device=x.device), last]
+        return at_last(x, mask)
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return random frames (n_clips, 30, 64, 64, 3) and a mask (n_clips, 30)."""
