@@ -73,7 +73,9 @@ def test_fp68_does_not_tell_where_and_how_large_a_face_is(people):
     landmarks, clips, _ = people
     points = np.concatenate(landmarks)
     assert geometry.levelled(3 * points + [100, -20]) == pytest.approx(geometry.levelled(points), abs=1e-5)
-    found = geometry.describe(landmarks, clips, ["fp68"])
+    found = geometry.describe(landmarks, clips, ["fp68", "action_units_stranger"])
+    strangers = [geometry.fit(points, MODEL).action_units for points in landmarks]
+    assert np.concatenate(found.pop("action_units_stranger")) == pytest.approx(np.concatenate(strangers), abs=1e-5)
     assert list(found) == ["fp68"]
     assert found["fp68"][0].shape == (1, 136)
     assert not np.allclose(found["fp68"][0], found["fp68"][1], atol=0.02), "the head's turn is left in"

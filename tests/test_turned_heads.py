@@ -13,7 +13,7 @@ from workbench.plots.style import WIDTH
 from workbench.predict import predict
 from workbench.studies import planning, running, tables
 
-VARIANTS = ["au_svm_linear", "au_dnn", "fp68_ssvm", "cnn1_50"]
+VARIANTS = ["au_svm_linear", "au_svm_stranger", "au_dnn", "fp68_ssvm", "cnn1_50"]
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_studies_hold_what_the_source_prints():
 def test_each_side_sees_what_it_may(made, stills):
     for run in made:
         table = run.predictions()
-        sides = {usage: rows for usage, rows in table.groupby("usage")}
+        sides = dict(list(table.groupby("usage")))
         assert set(sides) == {"train", "validation", "frontal", "test"}
         for usage in ("train", "validation", "frontal"):
             assert (sides[usage]["yaw"] == 0).all()
@@ -122,7 +122,7 @@ def test_one_view_of_a_take_may_train_while_another_stays_out(stills):
 
 def test_a_picture_of_a_stranger_is_answered_and_said_to_be_one(made, stills):
     path = stills.clips()["path"].iloc[0]
-    for name, told in (("au_dnn", True), ("fp68_ssvm", False)):
+    for name, told in (("au_dnn", True), ("au_svm_stranger", False), ("fp68_ssvm", False)):
         run = next(run for run in made if run.params["variant"] == name)
         (answer,) = predict([path], run)
         assert answer["emotion"] in run.params["classes"]
@@ -139,7 +139,7 @@ def test_accuracy_by_yaw_draws_the_table(made):
     mine = table[table["variant"] == "fp68_ssvm"]
     np.testing.assert_allclose(line.get_xydata(), np.stack([mine["yaw"], 100 * mine["accuracy"]], axis=1))
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["SVM, linear", "DNN", "SSVM", "CNN-1, 50 x 50", "chance"]
+    assert labels == ["SVM, linear", "SVM, linear, no enrolment", "DNN", "SSVM", "CNN-1, 50 x 50", "chance"]
     assert figure.get_figwidth() == WIDTH
     names = {name for name, *_ in figures.each("turned_heads", corpus="demo_stills", size="smoke")}
     assert {"turned_heads_by_yaw", "turned_heads_accuracy"} <= names

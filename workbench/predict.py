@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 
@@ -146,8 +147,9 @@ def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return what is made of a clip's landmarks; nobody's neutral face is at hand, so the person is the average one."""
     if "landmarks" not in arrays:
         return {}
-    units = geometry.fit(arrays["landmarks"], geometry.points68()).action_units
-    return {"action_units": units.astype(np.float32), "fp68": geometry.levelled(arrays["landmarks"])}
+    names = ("action_units_stranger", "fp68")
+    found = {name: views[0] for name, views in geometry.describe([arrays["landmarks"]], pd.DataFrame(), names).items()}
+    return found | {"action_units": found["action_units_stranger"]}
 
 
 def _one(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.ndarray | None) -> dict:

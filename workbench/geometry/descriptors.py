@@ -16,11 +16,14 @@ from workbench.geometry.base import FaceModel
 from workbench.geometry.fitting import Fit, fit, fit_shape
 from workbench.geometry.points import points68
 
-DESCRIPTORS = ("action_units", "fp68")
+DESCRIPTORS = ("action_units", "action_units_stranger", "fp68")
 
 
 def describe(landmarks: Sequence[np.ndarray], clips: pd.DataFrame, names: Sequence[str] = DESCRIPTORS) -> dict:
-    """Return descriptors by name, a list of arrays each: `action_units` (t, 8) and `fp68` (t, 136) float32 a clip.
+    """Return descriptors by name, a list of arrays each: float32, a row a frame.
+
+    `action_units` (t, 8): of the person, `action_units`. `action_units_stranger` (t, 8): of a person of whom nothing is
+    known, fitted as the average face; what enrolment is worth, is what these lack. `fp68` (t, 136): `levelled`.
 
     Parameters
     ----------
@@ -29,6 +32,9 @@ def describe(landmarks: Sequence[np.ndarray], clips: pd.DataFrame, names: Sequen
     """
     makers = {
         "action_units": lambda: action_units(landmarks, clips),
+        "action_units_stranger": lambda: [
+            fit(points, points68()).action_units.astype(np.float32) for points in landmarks
+        ],
         "fp68": lambda: [levelled(points) for points in landmarks],
     }
     return {name: makers[name]() for name in names}

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -114,24 +113,25 @@ def check(whole: Plan, names: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Data:
-    """The prepared clips of one modality: the table (one row a take), and a hash that names its content."""
+    """The prepared clips of one modality: the table (one row a take), and a hash that names its content.
+
+    `described` keeps what is made of the clips' landmarks (`geometry.describe`), once it was asked for.
+    """
 
     store: Store
     table: pd.DataFrame
     key: str
+    described: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
     def reader(self, names: Sequence[str]) -> Reader:
         """Return a reader of arrays of the table's clips, in order: of the store, or made of the landmarks in it."""
         made = [name for name in names if name in geometry.DESCRIPTORS]
         reader = Reader(self.store, self.table["clip"].tolist(), [name for name in names if name not in made])
-        reader.views |= {name: self.descriptors[name] for name in made}
+        if lacking := [name for name in made if name not in self.described]:
+            landmarks = [self.store.array("landmarks", clip) for clip in self.table["clip"]]
+            self.described.update(geometry.describe(landmarks, self.table, lacking))
+        reader.views |= {name: self.described[name] for name in made}
         return reader
-
-    @cached_property
-    def descriptors(self) -> dict[str, list[np.ndarray]]:
-        """What classifiers are given of the faces' landmarks (`geometry.describe`), made when it is first asked for."""
-        landmarks = [self.store.array("landmarks", clip) for clip in self.table["clip"]]
-        return geometry.describe(landmarks, self.table)
 
 
 def load(whole: Plan, modality: str, jobs: int, progress: Callable | None) -> Data:
