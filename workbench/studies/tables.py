@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -53,9 +54,13 @@ def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("variant")
 
 
-def markdown(study: Study, predictions: pd.DataFrame) -> str:
-    """Return the table as Markdown, with a line that says what the numbers were made on."""
+def markdown(study: Study, predictions: pd.DataFrame, *, variants: Sequence[str] | None = None) -> str:
+    """Return the table as Markdown, with a line that says what the numbers were made on.
+
+    `variants` are those to show, by default all of the study.
+    """
     text = table(study, predictions)
+    text = text if variants is None else text.loc[list(variants)]
     notes = [f"{row['system']}: {row['published']} on {row['setting']}" for _, row in text.iterrows() if row["setting"]]
     tested = predictions[predictions["usage"] == "test"]
     made_on = (
