@@ -141,6 +141,14 @@ def test_table_shows_published_beside_ours_and_says_what_was_not_run(made):
     assert part.loc["n0", "random split"] == part.loc["audio_cnn", "unseen speakers"] == "not run"
 
 
+def test_a_table_of_some_variants_has_no_others(made):
+    text = tables.markdown(small(), runs.predictions(made), variants=["n0", "audio_cnn"])
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(rows) == 4
+    assert rows[2].startswith("| N0")
+    assert "LRCN" not in rows[3]
+
+
 def test_table_goes_into_a_file_between_its_markers(tmp_path):
     page = tmp_path / "README.md"
     page.write_text("before\n<!-- table thread -->\nold\n<!-- end thread -->\nafter\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,6 +19,8 @@ COLUMNS = [
     "UAR, unseen",
     "flattery of the random split",
 ]
+
+PUBLISHED = {"train": "train", "test": "accuracy", "sd": "sd"}  # column of `turned` -> key in the YAML
 
 
 def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -72,9 +75,6 @@ def turned(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=[column for column in ("published sd", "sd") if (table[column] == "").all()])
 
 
-PUBLISHED = {"train": "train", "test": "accuracy", "sd": "sd"}
-
-
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.1f}"
 
@@ -92,9 +92,13 @@ def _spread(mine: pd.DataFrame) -> float | None:
     return 100 * float(right.std()) if len(right) > 1 else None
 
 
-def markdown(study: Study, predictions: pd.DataFrame) -> str:
-    """Return the table as Markdown, with a line that says what the numbers were made on."""
+def markdown(study: Study, predictions: pd.DataFrame, *, variants: Sequence[str] | None = None) -> str:
+    """Return the table as Markdown, with a line that says what the numbers were made on.
+
+    `variants` are those to show, by default all of the study.
+    """
     text = table(study, predictions)
+    text = text if variants is None else text.loc[list(variants)]
     notes = [f"{row['system']}: {row['published']} on {row['setting']}" for _, row in text.iterrows() if row["setting"]]
     tested = predictions[predictions["usage"] == "test"]
     made_on = (
