@@ -236,7 +236,7 @@ def test_bad_recordings_are_listed_with_the_reason_and_the_rest_goes_on(bad_file
             assert f"{name}.mp4" in reasons[name], name
     assert set(usable(store, clips, "audiovisual", Recipe())["clip"]) == {"two_faces", "good"}
     assert set(usable(store, clips, "video", Recipe())["clip"]) == {"two_faces", "good", "no_sound", "silent"}
-    with pytest.raises(WorkbenchError, match="keeps frames; audiovisual needs one of .*mfcc"):
+    with pytest.raises(WorkbenchError, match=r"keeps frames; audiovisual needs one of .*mfcc"):
         usable(store, clips, "audiovisual", Recipe(keep=("frames",)))
     both = recipes.load("light")
     store, _ = prepare.prepare(Folder(root), clips, both)
