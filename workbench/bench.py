@@ -137,6 +137,54 @@ def fit(model: geometry.FaceModel, *, n_faces: int = 300) -> dict[str, float]:
     return {"fit.faces": n_faces, "fit.seconds": seconds, "fit.faces_per_second": n_faces / seconds}
 
 
+def allocation(*, steps: int = 20, repeats: int = 3) -> dict[str, float]:
+    """Time training steps of LRCN (16 clips of 15 frames) in processes that keep freed memory and in ones that do not.
+
+    Seconds of processor time a step, medians over `repeats` of each in turn; `train.allocation_ratio` is how many times
+    as long a step takes without, `train.allocation_memory` how many times as much memory is in use at most with it.
+    """
+    found = {keep: [] for keep in (True, False)}
+    for _ in range(repeats):
+        for keep, mine in found.items():
+            code = f"from workbench import bench; print(*bench.lrcn_steps({steps}, keep={keep}))"
+            out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+            mine.append([float(word) for word in out.split()[-2:]])
+    kept, peak = np.median(found[True], axis=0).tolist()
+    given_back, usual = np.median(found[False], axis=0).tolist()
+    return {
+        "train.step_seconds": kept,
+        "train.step_seconds_without": given_back,
+        "train.allocation_ratio": given_back / kept,
+        "train.allocation_memory": peak / usual,
+    }
+
+
+def lrcn_steps(n: int, *, keep: bool) -> tuple[float, float]:
+    """Train LRCN for `n` steps on random frames in one thread; return processor seconds a step and the peak MB."""
+    import torch
+
+    from workbench.models import build
+
+    torch.set_num_threads(1)
+    if keep:
+        scale.keep_memory()
+    model = build({"video": {"name": "lrcn"}}, 8)
+    batch, emotion = {"frames": torch.randint(0, 256, (16, 15, 64, 64, 3), dtype=torch.uint8)}, torch.arange(16) % 8
+    batch["frames_mask"] = torch.ones(16, 15, dtype=torch.bool)
+    optimiser = torch.optim.Adam(model.parameters())
+
+    def train(steps: int) -> float:
+        began = time.process_time()
+        for _ in range(steps):
+            optimiser.zero_grad()
+            torch.nn.functional.cross_entropy(model(batch)["logits"], emotion).backward()
+            optimiser.step()
+        return time.process_time() - began
+
+    train(2)
+    return train(n) / n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def _peak(files: list[str], n_clips: int) -> float:
     code = "import sys; from workbench import bench; print(bench.peak_of(sys.argv[2:], int(sys.argv[1])))"
     command = [sys.executable, "-c", code, str(n_clips), *files]

@@ -21,6 +21,7 @@ from torch.utils.data import BatchSampler, DataLoader, Sampler
 from workbench.augment import Augmented, Speech, policy
 from workbench.errors import WorkbenchError, choose
 from workbench.models.mmer import auxiliary_losses
+from workbench.scale import keep_memory
 from workbench.standards import Standards
 from workbench.store import Reader
 
@@ -188,6 +189,7 @@ def fit(
     WorkbenchError
         If the loss is not finite.
     """
+    keep_memory()
     accelerator = Accelerator(mixed_precision=settings.precision)
     optimiser = OPTIMISERS[settings.optimiser](
         model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay

@@ -33,3 +33,11 @@ def bench_fit(candide: Path | None = None, as_json: Json = False) -> None:
     from workbench import bench, geometry
 
     show(bench.fit(geometry.read_candide(candide) if candide else geometry.points68()), as_json)
+
+
+@app.command("allocation")
+def bench_allocation(as_json: Json = False) -> None:
+    """Time training steps on this processor with freed memory kept by the process, and given back."""
+    from workbench import bench
+
+    show(bench.allocation(), as_json)

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from workbench.errors import WorkbenchError
+from workbench.scale.memory import keep_memory
 from workbench.scale.numerics import one_thread
 from workbench.scale.processes import Died, Processes
 
-__all__ = ["fan_out"]
+__all__ = ["fan_out", "keep_memory"]
 
 
 def fan_out(
