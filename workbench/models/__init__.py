@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workbench.classifiers import CLASSICAL
 from workbench.errors import WorkbenchError, choose
 from workbench.fusion.neural import (
     Alone,
@@ -22,7 +23,6 @@ from workbench.fusion.neural import (
 from workbench.models import classical
 from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Encoder, Model, Scoring
-from workbench.models.classical import CLASSICAL
 from workbench.models.convlstm import ConvLstm
 from workbench.models.crossmodal import CrossAttention
 from workbench.models.efficientface import EfficientFace

@@ -2,7 +2,9 @@
 
 A study names its `source` and `table`, the `classes`, the `protocols` and `repeats` (seeds), `profiles` (sizes:
 `smoke`, `demo`, `full`; one may change variants, for time) and the `variants`: settings of encoders, fusion and
-training, of a classical classifier, or of a late fusion over other variants, each with the numbers published for it.
+training, of a classical classifier, or of a late fusion over other variants (`members`, with `stacking` or a `rule`),
+each with the numbers published for it. `start` names variants whose encoders a network begins with, and `freeze: true`
+keeps these as they are.
 """
 
 from __future__ import annotations
