@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tiny_networks import WORDS
 from torch import nn
 from torch.nn import functional as F
 
@@ -348,6 +349,43 @@ def test_an_encoder_that_fails_is_no_missing_modality():
     assert not loss_of(model(batch), batch, Settings()).isfinite()
 
 
+@torch.no_grad()
+def test_what_is_missing_stands_at_the_mean_of_training():
+    for name in ("concatenation", "n1"):
+        fusion = settled(make(Case(name, {}), 2)).fusion
+        x, mean = torch.randn(4, fusion.widths[0]), fusion.norms[1].running_mean.expand(4, -1)
+        assert mean.abs().max() > 0.01
+        assert close(fusion([x, None]), fusion([x, mean]))
+
+
+def test_batch_norms_count_only_clips_that_have_the_modality():
+    x, present = torch.randn(5, 3), torch.tensor([True, False, True, True, False])
+    norm, plain = neural.FeatureNorm(3).train(), nn.BatchNorm1d(3).train()
+    out = norm(x, present)
+    assert torch.equal(out[present], plain(x[present]))
+    assert torch.equal(norm.running_var, plain.running_var)
+    assert not out[~present].any()
+    before = norm.running_mean.clone()
+    alone = norm(x, torch.arange(5) == 0)
+    assert torch.equal(norm.running_mean, before)
+    assert torch.equal(alone[0], norm.eval()(x, torch.arange(5) == 0)[0])
+
+
+@torch.no_grad()
+def test_each_modality_attends_to_the_others():
+    """Of three, the first's part of the answer depends on the steps of every other; alone, on its own alone."""
+    fusion = FUSIONS["cross_attention"]((4, 5, 6), 8, **STEPS).eval()
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    given = [(torch.randn(2, 3, width), mask) for width in (4, 5, 6)]
+    first = fusion(given)[:, :16]
+    for i in (0, 1, 2):
+        changed = [(x + (j == i), real) for j, (x, real) in enumerate(given)]
+        assert not torch.allclose(fusion(changed)[:, :16], first, atol=1e-4), i
+    alone = fusion([given[0], None, None])
+    assert not alone[:, 16:].any()
+    assert torch.equal(alone, fusion([given[0], (given[1][0], ~mask), None]))
+
+
 def halves(fusion, widths=(3, 4)):
     """Return two vectors for a fusion in evaluation mode, whose norms leave (almost) all as it was."""
     for norm in fusion.eval().norms:
@@ -461,6 +499,22 @@ def test_modality_dropout_is_off_in_evaluation_and_noise_has_the_batchs_spread()
     assert noise.std(dim=0).tolist() == pytest.approx([2, 2], abs=0.2)
 
 
+def test_modality_dropout_of_steps():
+    mask = torch.ones(300, 4, dtype=torch.bool)
+    mask[:, 3] = False
+    steps = [(5 + torch.randn(300, 4, 2), mask), (torch.randn(300, 4, 3), mask)]
+    out, dropped = neural.ModalityDropout(0.5).train()(steps)
+    for (_, real), gone in zip(out, dropped.T, strict=True):
+        assert gone.any()
+        assert torch.equal(real, mask & ~gone[:, None])
+    out, dropped = neural.ModalityDropout(0.5, "noise").train()(steps)
+    (x, real), gone = out[0], dropped[:, 0]
+    assert torch.equal(real, mask)
+    assert torch.equal(x[~gone], steps[0][0][~gone])
+    assert not torch.equal(x[gone], steps[0][0][gone])
+    assert x[gone].mean().item() == pytest.approx(5, abs=0.2)
+
+
 def test_a_dropped_clip_is_as_one_without_the_modality_and_its_side_branch_learns_nothing():
     for fill in ("zeros", "noise"):
         model = make(Case("n2", {"modality_dropout": {"probability": 0.6, "fill": fill}}), 2).train()
@@ -546,9 +600,22 @@ def test_efficientface_gives_its_steps_and_others_their_vector_as_one():
     for encoder in model.encoders.values():
         x, mask = batch[encoder.inputs][:1], batch[f"{encoder.inputs}_mask"][:1]
         assert close(encoder.steps(x, mask)[0].mean(dim=1), encoder(x, mask))
+    assert model.encoders["video"].steps(frames, seen)[1].any(dim=1).tolist() == [True, False]
     answer = model(batch)["logits"]
     assert answer.isfinite().all()
     assert close(answer[1:], model({"mfcc": sound[1:], "mfcc_mask": heard[1:]})["logits"])
+
+
+@torch.no_grad()
+def test_a_text_of_no_words_is_a_missing_one():
+    """Whatever step an encoder needs for its own sake."""
+    encoders = {"audio": {"name": "tiny_audio"}, "text": {"name": "roberta", "config": WORDS}}
+    model = build(encoders, 8, fusion={"name": "cross_attention", **STEPS}).eval()
+    tokens, said = model.encoders["text"].example(4)
+    said[0] = False
+    batch = clips() | {"tokens": tokens, "tokens_mask": said}
+    assert model.encoders["text"].steps(tokens, said)[1][0].any()
+    assert close(model(batch)["logits"][0], model(without(batch, "tokens"))["logits"][0])
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ class CrossModal(nn.Module):
     """One cross-modal encoder (source 000, Figure 8): queries of one modality attend to the steps of another.
 
     Attention, residual, layer norm; dense, GELU, dense, residual, layer norm. `or_nothing` adds a step of zeros to
-    attend to, which there must be if the other modality can be missing.
+    attend to, for where the other modality can be missing: not every kernel of attention has an answer to no steps.
     """
 
     def __init__(self, width: int, n_heads: int, feed_forward: int, dropout: float, *, or_nothing: bool = False):

@@ -41,8 +41,6 @@ class ModalityDropout(nn.Module):
         nobody = (first[0] if isinstance(first, tuple) else first).new_zeros(len(_has(first)), dtype=torch.bool)
         present = torch.stack([nobody if x is None else _has(x) for x in given], dim=1)  # (B, M)
         dropped = self.draw(present)
-        if not self.training:
-            return list(given), dropped
         return [x if x is None else self.without(x, dropped[:, i]) for i, x in enumerate(given)], dropped
 
     def draw(self, present: Tensor) -> Tensor:
