@@ -60,6 +60,7 @@ ARRAYS = {  # that preparation makes, and what they are of
 }
 
 CASES = [
+    Case("action_units", {}),
     Case("cnn1d", {"n_steps": 50}),
     Case("cnn1d", {"n_steps": 50, "pool": "statistics"}, "statistics"),
     Case("cnn1d", {"inputs": "mel", "n_steps": 50, "pool": "statistics", "pool_size": 2}, "mel"),
@@ -78,6 +79,7 @@ CASES = [
     Case("efficientface", {"n_frames": 2, "size": 32, "frozen": True}, "frozen", frozen=r"^face\."),
     Case("embeddings", {"width": 12}),
     Case("embeddings", {"width": 12, "modality": "video"}, "video"),
+    Case("fp68", {}),
     Case("image_cnn1", {}),
     Case("image_cnn2", {"size": 48}),
     Case("image_cnn3", {"size": 46}),

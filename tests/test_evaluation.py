@@ -41,6 +41,23 @@ def predictions_table(n_speakers=6, n_takes=40, emotions=EMOTIONS, *, skill=1.0,
     return pd.concat([table, pd.DataFrame(probabilities, columns=probability_columns(emotions))], axis=1)
 
 
+def test_by_yaw_scores_each_angle_by_itself_either_side_alike():
+    table = predictions_table(protocol="frontal-to-turned")
+    table["yaw"] = np.tile([0, 30, -30, 60], 60)
+    table.loc[table["yaw"] == 0, "usage"] = "frontal"
+    table.loc[table["yaw"] == 60, "predicted"] = table["emotion"]
+    others = table.assign(usage="validation", predicted="none", clip="v" + table["clip"])
+    found = evaluation.by_yaw(pd.concat([table, others])).set_index("yaw")
+    right = table["emotion"] == table["predicted"]
+    assert found["accuracy"].to_dict() == pytest.approx(right.groupby(table["yaw"].abs()).mean().to_dict())
+    assert found["n_clips"].to_dict() == {0: 60, 30: 120, 60: 60}
+    assert evaluation.accuracy(table) == pytest.approx(right[table["yaw"] != 0].mean()), (
+        "the score is the turned heads'"
+    )
+    with pytest.raises(WorkbenchError, match="column yaw"):
+        evaluation.by_yaw(predictions_table())
+
+
 @pytest.mark.parametrize("emotions", [EMOTIONS, EMOTIONS[:2], ("sad", "angry", "disgust")])
 def test_scores_are_those_of_scikit_learn(emotions):
     table = predictions_table(emotions=emotions)

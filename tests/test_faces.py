@@ -8,6 +8,8 @@ import pytest
 
 from workbench import faces, media
 from workbench.datasets import demo_face
+from workbench.datasets.demo_face import render
+from workbench.datasets.demo_head import Head, features
 from workbench.errors import MediaError, WorkbenchError
 
 
@@ -286,3 +288,15 @@ def test_two_real_people_side_by_side_are_two(real_clips):
     track = faces.track(np.concatenate([one, other[:, :, 140:500]], axis=2))
     assert track.n_faces == 2
     assert track.boxes[:, 0].min() > 480
+
+
+def test_the_surest_box_is_that_of_the_usual_detector_and_finds_heads_turned_far():
+    head = Head()
+    front, turned = render(head, {}), render(head, {}, (60, 0, 0))
+    np.testing.assert_array_equal(faces.DlibSurest()(front), faces.DlibHog()(front)[:1])
+    assert len(faces.DlibHog()(turned)) == 0
+    (box,) = faces.DlibSurest()(turned)
+    assert box[4] < 0
+    tip = features(head, {}, (60, 0, 0))["nose"][0]
+    assert (box[:2] < tip).all()
+    assert (box[2:4] > tip).all()

@@ -10,9 +10,9 @@ from scipy.spatial.transform import Rotation
 
 from workbench import bench, faces, geometry, media, plots
 from workbench.datasets.demo_acting import ACTION_UNITS as DRAWN
-from workbench.datasets.demo_acting import POSE, Take, act
+from workbench.datasets.demo_acting import POSE, Take, act, brows, hold, moved
 from workbench.datasets.demo_face import render
-from workbench.datasets.demo_head import Head, features
+from workbench.datasets.demo_head import Head
 from workbench.emotions import EMOTIONS
 from workbench.errors import WorkbenchError
 from workbench.geometry import ACTION_UNITS, SHAPE_UNITS, Fit
@@ -146,6 +146,12 @@ def test_a_known_face_is_found_again(model):
     assert found.action_units == pytest.approx(truth.action_units, abs=0.02)
 
 
+def test_rotations_are_those_of_the_poses(model):
+    _, truth = acted(model, 6)
+    assert geometry.rotations(truth.pose) == pytest.approx(truth.matrix)
+    assert geometry.angle(geometry.rotations([[30, 0, 0]]), geometry.rotations([[20, 0, 0]])) == pytest.approx(10)
+
+
 def test_a_known_person_is_found_again(model):
     shape = np.array([0.2, -0.1, 0.1, 0.3, -0.2, 0.4, 0.05])
     landmarks, _ = acted(model, 5, shape=shape, strength=0)
@@ -216,18 +222,17 @@ def drawn():
     """By speaker: landmarks that dlib sees on drawn faces acting all emotions, drawn brows (10, 2), and the truth."""
     seed, every, out = 23, slice(2, None, 12), {}
     for speaker in range(1, 7):
-        rows, seen, brows = [], [], []
-        head = Head.random(np.random.default_rng([seed, speaker]), Take(speaker, "sad").sex)
+        rows, seen = [], []
         for emotion in EMOTIONS:
             truth = act(Take(speaker, emotion), seed=seed)[1].iloc[every].assign(emotion=emotion)
-            poses = list(truth[list(POSE)].itertuples(index=False, name=None))
+            head, _ = hold(Take(speaker, emotion), seed=seed)
+            poses = truth[list(POSE)].itertuples(index=False, name=None)
             units = truth[list(DRAWN)].to_dict("records")
             frames = np.stack([render(head, unit, pose) for unit, pose in zip(units, poses, strict=True)])
             seen.append(faces.landmarks_clip(frames, faces.track(frames).boxes))
-            curves = [features(head, unit, pose)["brow"] for unit, pose in zip(units, poses, strict=True)]
-            brows += [np.concatenate([left[::-2], right[::2]]) for left, right in curves]
             rows.append(truth)
-        out[speaker] = np.concatenate(seen), np.array(brows), pd.concat(rows, ignore_index=True)
+        truth = pd.concat(rows, ignore_index=True)
+        out[speaker] = np.concatenate(seen), brows(speaker, truth, seed=seed), truth
     return out
 
 
@@ -235,23 +240,18 @@ def acted_units(landmarks: np.ndarray, truth: pd.DataFrame) -> tuple[Fit, list[f
     """Return fits, and how jaw, brow and corners of the mouth go with how far they were drawn moved."""
     model, neutral = geometry.points68(), (truth["emotion"] == "neutral").to_numpy()
     found = geometry.fit(landmarks, model, shape=geometry.fit_shape(landmarks[neutral], model))
-    moved = {
-        "AU26": truth["AU26"],
-        "AU4": 0.063 * truth["AU4"] - 0.048 * truth["AU1"] - 0.06 * truth["AU2"],
-        "AU15": truth["AU15"] - truth["AU12"],
-    }
-    units = dict(zip(AU, found.action_units.T, strict=True))
-    return found, [np.corrcoef(units[unit], values)[0, 1] for unit, values in moved.items()]
+    table = geometry.correlations(found.action_units, moved(truth), ["one"] * len(truth))
+    assert table["unit"].tolist() == ["jaw drop", "brow lowerer", "lip corner depressor"]
+    return found, table["correlation"].tolist()
 
 
 def test_pose_and_expression_of_drawn_faces_are_recovered(drawn):
     apart, by_dlib, by_drawing = [], [], []
-    for landmarks, brows, truth in drawn.values():
+    for landmarks, curves, truth in drawn.values():
         found, right = acted_units(landmarks, truth)
-        angles = truth[["head_roll", "head_yaw", "head_pitch"]]
-        apart.append(geometry.angle(found.matrix, Rotation.from_euler("ZYX", angles, degrees=True).as_matrix()))
+        apart.append(geometry.angle(found.matrix, geometry.rotations(truth[list(POSE)])))
         by_dlib.append(right)
-        by_drawing.append(acted_units(np.concatenate([landmarks[:, :17], brows, landmarks[:, 27:]], 1), truth)[1][1])
+        by_drawing.append(acted_units(np.concatenate([landmarks[:, :17], curves, landmarks[:, 27:]], 1), truth)[1][1])
     rotation, (jaw, brow, corners) = np.median(np.concatenate(apart)), np.median(by_dlib, axis=0)
     print(
         f"off by {rotation:.2f} degrees; jaw {jaw:.2f}, corners {corners:.2f}, brow {brow:.2f}", np.round(by_drawing, 2)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.errors import WorkbenchError
-from workbench.models.geometry import ActionUnitNet, LandmarkNet, levelled, svm
+from workbench.geometry import levelled
+from workbench.models import ENCODERS, build, classical
 
 
 def faces(n=32, seed=0):
@@ -20,42 +20,52 @@ def faces(n=32, seed=0):
     return points, labels
 
 
-@pytest.mark.parametrize(("network", "width", "n_parameters"), [(ActionUnitNet, 8, 108), (LandmarkNet, 136, 2292)])
-def test_networks_have_the_sources_layers_and_learn(network, width, n_parameters):
+def batch_of(name, n=32):
+    """Return a batch of one frame a clip of four classes that can be told apart, and the classes."""
+    points, labels = faces(n)
+    x = levelled(points) if name == "fp68" else 3 * np.eye(4).repeat(2, axis=1)[labels].astype("f4")
+    mask = torch.ones(n, 1, dtype=torch.bool)
+    return {name: torch.from_numpy(x)[:, None], f"{name}_mask": mask}, torch.from_numpy(labels)
+
+
+@pytest.mark.parametrize(("name", "n_parameters"), [("action_units", 108), ("fp68", 2292)])
+def test_networks_have_the_sources_layers_and_learn(name, n_parameters):
     torch.manual_seed(0)
-    net = network(4)
+    net = build({"geometry": {"name": name}}, 4)
     assert sum(p.numel() for p in net.parameters()) == n_parameters
-    points, labels = faces()
-    x = torch.from_numpy(levelled(points) if width == 136 else 3 * np.eye(4).repeat(2, axis=1)[labels].astype("f4"))
-    target, optimizer = torch.from_numpy(labels), torch.optim.Adam(net.parameters(), lr=0.02)
+    assert net.inputs == [name]
+    (batch, target), optimizer = batch_of(name), torch.optim.Adam(net.parameters(), lr=0.02)
     for _ in range(300):
         optimizer.zero_grad()
-        nn.functional.cross_entropy(net(x), target).backward()
+        nn.functional.cross_entropy(net(batch)["logits"], target).backward()
         assert all(torch.isfinite(p.grad).all() for p in net.parameters())
         optimizer.step()
     net.eval()
-    assert (net(x).argmax(1) == target).all()
-    assert torch.allclose(net(x[:1]), net(x)[:1], atol=1e-5), "alone as in company"
-    copy = network(4).eval()
+    assert (net(batch)["logits"].argmax(1) == target).all()
+    copy = build({"geometry": {"name": name}}, 4).eval()
     copy.load_state_dict(net.state_dict())
-    assert torch.equal(copy(x), net(x))
+    assert torch.equal(copy(batch)["logits"], net(batch)["logits"])
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.isfinite(net(x)).all()
+        assert torch.isfinite(net(batch)["logits"]).all()
 
 
-@pytest.mark.parametrize("name", ["svm_poly", "svm_linear", "ssvm"])
-def test_machines_learn(name):
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["action_units", "fp68"])
+def test_a_clip_is_the_mean_of_its_real_frames_alone_and_in_company(name):
+    encoder = ENCODERS[name]().eval()
+    x, mask = encoder.example(3)
+    together = encoder(x, mask)
+    assert together.shape == (3, encoder.width)
+    alone = torch.stack([encoder.row(frames[real]).mean(dim=0) for frames, real in zip(x, mask, strict=True)])
+    assert torch.allclose(together, alone, atol=1e-6)
+    x[-1, 2:] = 99
+    assert torch.equal(encoder(x, mask), together), "padding counts for nothing"
+    encoder.train()
+    x[-1, 2:] = float("nan")
+    assert torch.isfinite(encoder(x, mask)).all()
+
+
+@pytest.mark.parametrize(("name", "settings"), [("svm_poly3", {"coef0": 1.0}), ("svm_linear", {}), ("ssvm", {})])
+def test_the_classical_machines_learn_the_same_rows(name, settings):
     (points, labels), (others, theirs) = faces(200, seed=1), faces(40, seed=2)
-    assert svm(name).fit(levelled(points), labels).score(levelled(others), theirs) > 0.9
-
-
-def test_what_is_unknown_is_refused():
-    with pytest.raises(WorkbenchError, match="unknown classifier 'svm': choose from ssvm, svm_linear, svm_poly"):
-        svm("svm")
-    with pytest.raises(WorkbenchError, match=r"expected landmarks \(t, 68, 2\), found \(68, 2\)"):
-        levelled(np.zeros((68, 2)))
-
-
-def test_landmarks_do_not_tell_where_and_how_large_a_face_is():
-    points, _ = faces(3)
-    assert levelled(3 * points + [100, -20]) == pytest.approx(levelled(points), abs=1e-5)
+    assert classical.make(name, **settings).fit(levelled(points), labels).score(levelled(others), theirs) > 0.9

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from workbench import faces, media, prepare, recipes
+from workbench.datasets.demo_acting import ACTION_UNITS, POSE, _stream
+from workbench.datasets.demo_head import Head, features
 from workbench.errors import WorkbenchError
 from workbench.prepare import prepare_clip, usable
 from workbench.recipes import Recipe
@@ -120,6 +122,39 @@ def test_a_still_gives_one_frame_and_a_face_needs_no_detector(tmp_path):
     assert np.array_equal(arrays["frames"], picture[None, ..., ::-1])
 
 
+def test_landmarks_lie_on_the_face_in_the_recordings_own_pixels(tiny):
+    clip = tiny.clips().iloc[0]
+    recipe = Recipe(keep=("frames", "landmarks"), n_frames=5, half_chroma=True)
+    row, arrays, notes = prepare_clip(clip.to_dict(), recipe)
+    assert notes == []
+    assert (arrays["landmarks"].shape, arrays["landmarks"].dtype) == ((5, 68, 2), np.float32)
+    assert arrays["frames"].shape == (5, 96, 64), "pictures are packed, points are not"
+    truth = tiny.truth(clip["clip"])
+    head = Head.random(_stream(0, "head", 1), "male")
+    times = np.linspace(row["speech_start"], row["speech_end"], 6)[:-1] + (row["speech_end"] - row["speech_start"]) / 10
+    for points, time in zip(arrays["landmarks"], times, strict=True):
+        drawn = truth.iloc[(truth["time"] - time).abs().argmin()]
+        at = features(head, drawn[list(ACTION_UNITS)], tuple(drawn[list(POSE)]))
+        assert np.abs(points[30] - at["nose"][0]).max() < 12
+        assert np.abs(points[48:60].mean(axis=0) - at["lip_lower"].mean(axis=0)).max() < 12
+    alone = prepare_clip(clip.to_dict(), Recipe(keep=("landmarks",), n_frames=5, crop="none"))[1]
+    np.testing.assert_array_equal(alone["landmarks"], arrays["landmarks"])
+
+
+def test_without_a_face_there_are_no_landmarks_and_the_reason_is_kept(tmp_path, data_folder):
+    cv2.imwrite(str(tmp_path / "sky.png"), np.full((200, 200, 3), 200, np.uint8))
+    clips = table([tmp_path / "sky.png"], start=0.0, end=np.nan).assign(audio_path="")
+    store, report = prepare.prepare(Folder(tmp_path), clips, recipes.load("stills"))
+    assert report["quarantined"] == 1
+    assert "expected a face, found none" in store.quarantine["reason"].iloc[0]
+
+
+def test_landmarks_without_their_weights_are_an_error_before_work(tiny, data_folder, monkeypatch):
+    monkeypatch.setattr(faces.points, "default_weights", lambda: Path("nowhere.dat"))
+    with pytest.raises(WorkbenchError, match=r"68-point weights at nowhere\.dat"):
+        prepare.prepare(tiny, tiny.clips().head(1), recipes.load("stills"))
+
+
 def test_without_a_face_the_whole_picture_and_the_sound_stay(tmp_path, voice):
     plain = np.full((12, 96, 96, 3), 90, np.uint8)
     path = media.write_clip(tmp_path / "a.mp4", plain, voice, fps=12, sample_rate=16000)
@@ -201,7 +236,7 @@ def test_bad_recordings_are_listed_with_the_reason_and_the_rest_goes_on(bad_file
             assert f"{name}.mp4" in reasons[name], name
     assert set(usable(store, clips, "audiovisual", Recipe())["clip"]) == {"two_faces", "good"}
     assert set(usable(store, clips, "video", Recipe())["clip"]) == {"two_faces", "good", "no_sound", "silent"}
-    with pytest.raises(WorkbenchError, match="keeps frames; audiovisual needs one of mfcc"):
+    with pytest.raises(WorkbenchError, match=r"keeps frames; audiovisual needs one of .*mfcc"):
         usable(store, clips, "audiovisual", Recipe(keep=("frames",)))
     both = recipes.load("light")
     store, _ = prepare.prepare(Folder(root), clips, both)
@@ -270,6 +305,21 @@ def test_two_processes_write_the_same_store(tiny, data_folder, tmp_path, monkeyp
     files = [sorted(store.folder.glob("shard-*/*.npy")) for store in (one, two)]
     assert [path.name for path in files[0]] == [path.name for path in files[1]]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*files, strict=True))
+
+
+def test_landmarks_of_real_clips(real_clips, data_folder):
+    clips = table(real_clips[::4], start=0.0, end=np.nan).assign(audio_path="")
+    recipe = Recipe(keep=("landmarks",), n_frames=3)
+    store, report = prepare.prepare(Folder(real_clips[0].parent), clips, recipe)
+    assert report["quarantined"] == 0
+    for clip in clips["clip"]:
+        points = store.array("landmarks", clip)
+        assert points.shape == (3, 68, 2)
+        eyes = points[:, 36:48].reshape(3, 2, 6, 2).mean(axis=2)
+        apart, mouth = np.linalg.norm(eyes[:, 1] - eyes[:, 0], axis=1), points[:, 48:].mean(axis=1)
+        assert (points[:, 30, 1] > eyes[:, :, 1].max(axis=1)).all()
+        assert (mouth[:, 1] > points[:, 33, 1]).all(), "the mouth is below the nose"
+        assert ((apart > 20) & (np.abs(mouth[:, 0] - eyes[:, :, 0].mean(axis=1)) < apart / 2)).all()
 
 
 def test_real_clips(real_clips, data_folder):

@@ -16,6 +16,7 @@ from workbench.splits import PROTOCOLS, LeakError, audit, grouped, inner_split, 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 RAVDESS = SHARED / "ravdess" / "Audio_Speech_Actors_01-24"
 SPLITS = SHARED / "splits"
+ORDINARY = [name for name in PROTOCOLS if name != "frontal-to-turned"]  # those that test every clip
 
 
 def clip_table(n_speakers=8, emotions=EMOTIONS, repeats=4, *, sexes=("male", "female"), recordings=1):
@@ -40,7 +41,7 @@ def speakers(clips, positions):
     return set(clips["speaker"].iloc[positions])
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ORDINARY)
 def test_every_clip_tests_once_and_trains_otherwise(protocol):
     clips = clip_table(recordings=2).sample(frac=1, random_state=1)
     folds = make_folds(clips, protocol)
@@ -52,7 +53,7 @@ def test_every_clip_tests_once_and_trains_otherwise(protocol):
     assert len({fold.name for fold in folds}) == len(folds)
 
 
-@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if name != "random"])
+@pytest.mark.parametrize("protocol", [name for name in ORDINARY if name != "random"])
 def test_speaker_disjoint_is_disjoint_and_the_default(protocol):
     clips = clip_table()
     for fold in make_folds(clips, protocol):
@@ -133,6 +134,54 @@ def test_order_of_the_table_does_not_move_speakers_between_folds():
     assert sides[0] == sides[1]
 
 
+def turned_table(yaws=(-45, 0, 45), **options):
+    """Return a clip table in which every take is seen at each yaw, as by RaFD's cameras."""
+    clips = clip_table(**options)
+    views = [clips.assign(yaw=yaw, clip=clips["clip"] + f"{yaw:+d}") for yaw in yaws]
+    return pd.concat(views, ignore_index=True).sample(frac=1, random_state=2)
+
+
+def test_frontal_faces_train_and_turned_heads_of_others_test():
+    clips = turned_table()
+    folds = make_folds(clips, "frontal-to-turned", 4, seed=3)
+    yaw = clips["yaw"].to_numpy()
+    for fold in folds:
+        assert (yaw[fold.train] == 0).all()
+        assert set(yaw[fold.test]) == {-45, 45}
+        assert (yaw[fold.beside["frontal"]] == 0).all()
+        assert speakers(clips, fold.test) == speakers(clips, fold.beside["frontal"])
+        assert not speakers(clips, fold.train) & speakers(clips, fold.test)
+        assert audit(clips, fold.train, fold.beside["frontal"])["leaks"] is False
+        fit, validation = inner_split(clips, fold.train)
+        assert (yaw[[*fit, *validation]] == 0).all()
+    assert sorted(np.concatenate([fold.test for fold in folds])) == np.flatnonzero(yaw != 0).tolist()
+    assert sorted(np.concatenate([fold.beside["frontal"] for fold in folds])) == np.flatnonzero(yaw == 0).tolist()
+    as_text = make_folds(clips.assign(yaw=clips["yaw"].astype(str)), "frontal-to-turned", 4, seed=3)
+    assert all((a.test == b.test).all() for a, b in zip(folds, as_text, strict=True))
+
+
+def test_two_corpora_one_frontal_one_turned():
+    """CK+ beside RaFD's turned pictures: the first trains, the second tests, whatever the fold."""
+    frontal = clip_table(6, recordings=1).assign(yaw=0)
+    turned = turned_table((45, 90), n_speakers=6)
+    turned[["speaker", "take"]] = "rafd-" + turned[["speaker", "take"]]
+    clips = pd.concat([frontal, turned], ignore_index=True)
+    for fold in make_folds(clips, "frontal-to-turned", 3):
+        assert not clips["speaker"].iloc[fold.train].str.startswith("rafd").any()
+        assert clips["speaker"].iloc[fold.test].str.startswith("rafd").all()
+
+
+def test_turned_heads_are_asked_for_where_there_are_none():
+    with pytest.raises(WorkbenchError, match=r"expected a column 'yaw' \(degrees, 0 frontal\), found clip, take"):
+        make_folds(clip_table(), "frontal-to-turned")
+    for yaws, found in (((0,), "and 0"), ((45,), "found 0 and")):
+        with pytest.raises(WorkbenchError, match=f"frontal-to-turned.*{found}"):
+            make_folds(turned_table(yaws), "frontal-to-turned", 2)
+    clips = turned_table()
+    with pytest.raises(WorkbenchError, match="frontal pictures: no training clip of sad"):
+        make_folds(clips[(clips["yaw"] != 0) | (clips["emotion"] != "sad")], "frontal-to-turned", 2)
+
+
 def test_inner_split_takes_whole_speakers_of_both_sexes_from_training_only():
     clips = clip_table(12)
     fold = make_folds(clips, "speaker-pairs")[2]
@@ -187,7 +236,7 @@ def test_audit_does_not_take_unknown_speakers_for_one_person():
 @pytest.mark.parametrize(
     ("change", "arguments", "message"),
     [
-        ({}, ("speaker-disjointed",), "unknown protocol 'speaker-disjointed': choose from leave-one"),
+        ({}, ("speaker-disjointed",), "unknown protocol 'speaker-disjointed': choose from frontal-to-turned"),
         ({}, ("speaker-disjoint", 9), "at least 9 speakers, found 8"),
         ({}, ("speaker-disjoint", 1), "at least 2 folds"),
         ({}, ("random", 33), "33 random folds would leave some empty"),

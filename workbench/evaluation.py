@@ -134,6 +134,24 @@ def summary(
     return pd.DataFrame(rows)
 
 
+def by_yaw(predictions: pd.DataFrame, by: Sequence[str] = SYSTEM, **options) -> pd.DataFrame:
+    """Return `summary` for each angle by which a head is turned: column `yaw`, degrees, 0 frontal, either side alike.
+
+    Takes predictions by protocol frontal-to-turned: the test's turned heads, and the `frontal` pictures of the same
+    people.
+
+    Raises
+    ------
+    WorkbenchError
+        If they do not say how far a head is turned.
+    """
+    if "yaw" not in predictions:
+        raise WorkbenchError("expected predictions with a column yaw (protocol frontal-to-turned), found none")
+    seen = predictions[predictions["usage"].isin(["test", "frontal"])]
+    seen = seen.assign(usage="test", yaw=seen["yaw"].abs())
+    return summary(seen.sort_values("yaw", kind="stable"), [*by, "yaw"], **options)
+
+
 def confusion(predictions: pd.DataFrame, normalise: bool = True) -> pd.DataFrame:
     """Return the confusion matrix (k, k): rows true, columns predicted, emotions in their usual order.
 

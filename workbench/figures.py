@@ -49,6 +49,9 @@ def each(
     yield f"{study}_accuracy", plots.bars(summary, note=note), summary
     if summary["protocol"].nunique() == 2 and "random" in set(summary["protocol"]):
         yield f"{study}_protocol_gap", plots.protocol_gap(summary, note=note), summary
+    if "yaw" in predictions and (groups := studies.load(study).groups()):
+        by_yaw = evaluation.by_yaw(predictions)
+        yield f"{study}_by_yaw", plots.accuracy_by_yaw(by_yaw, groups, note=note), by_yaw
     for variant, mine in predictions[predictions["protocol"] != "random"].groupby("variant", sort=False):
         title = f"{titles[variant]}, {UNSEEN}"
         yield from _of_system(f"{study}_{variant}", mine, title=title, note=note)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file
 
-from workbench import classifiers, media, runs
+from workbench import classifiers, geometry, media, runs
 from workbench.errors import MediaError
 from workbench.fusion import rules
 from workbench.models import Model, arrays_of, build, classical
@@ -155,19 +156,31 @@ def _prepared(file: str, recipe: Recipe) -> tuple[str, dict[str, np.ndarray], li
         return file, {}, [str(error)]
     notes = [row["reason"] for row in rows]
     notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
-    return file, {name: unpack(array) for name, array in arrays.items()}, notes
+    arrays = {name: unpack(array) for name, array in arrays.items()}
+    return file, arrays | _described(arrays), notes
+
+
+def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return what is made of a clip's landmarks; nobody's neutral face is at hand, so the person is the average one."""
+    if "landmarks" not in arrays:
+        return {}
+    names = ("action_units_stranger", "fp68")
+    found = {name: views[0] for name, views in geometry.describe([arrays["landmarks"]], pd.DataFrame(), names).items()}
+    return found | {"action_units": found["action_units_stranger"]}
 
 
 def _one(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.ndarray | None) -> dict:
     classes = run.params["classes"]
     if found is None:
         notes = [*notes, f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability"]
+    if "action_units" in arrays and any("action_units" in arrays_of(one.params) for one in _alone(run)):
+        notes = [*notes, f"{file}: no neutral picture of the person, action units are fitted on the average face"]
     shares = np.full(len(classes), 1 / len(classes)) if found is None else found
     return {
         "path": file,
         "emotion": None if found is None else classes[int(shares.argmax())],
         "probabilities": {name: float(share) for name, share in zip(classes, shares, strict=True)},
-        "face": "frames" in arrays,
+        "face": bool({"frames", "landmarks"} & set(arrays)),
         "sound": any(name in arrays for name in SOUNDS),
         "notes": notes,
         "run": run.name,

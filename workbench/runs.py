@@ -13,6 +13,7 @@ import os
 import platform
 import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,7 @@ def _read(folder: Path) -> Run:
     return Run(folder, yaml.safe_load((folder / "params.yaml").read_text()))
 
 
+@lru_cache(maxsize=1)
 def environment() -> dict:
     """Return commit, versions and device: what a result may depend on beyond its parameters."""
     import torch

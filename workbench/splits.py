@@ -7,7 +7,8 @@ take whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -26,11 +27,16 @@ class LeakError(WorkbenchError):
 
 
 class Fold(NamedTuple):
-    """One division of a clip table: `train` and `test` are sorted positions (as for `iloc`), (n,) int."""
+    """One division of a clip table: `train` and `test` are sorted positions (as for `iloc`), (n,) int.
+
+    `beside`, by name, holds positions of further clips of the test's speakers, which are predicted beside the test and
+    stay out of its score, as they stay out of training.
+    """
 
     name: str
     train: np.ndarray
     test: np.ndarray
+    beside: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def leave_one_speaker_out(clips: pd.DataFrame) -> list[Fold]:
@@ -113,10 +119,41 @@ def random_folds(clips: pd.DataFrame, n_folds: int = DEFAULT_FOLDS, seed: int = 
     return _folds(clips, clips["take"].map(fold_of), [f"fold{number + 1}" for number in range(n_folds)])
 
 
+def frontal_to_turned(clips: pd.DataFrame, n_folds: int = DEFAULT_FOLDS, seed: int = 0) -> list[Fold]:
+    """Return speaker-disjoint folds (`grouped`) that train on frontal pictures and test on turned heads of others.
+
+    Source 004, section 4.2, trains on CK+ and tests on RaFD. Column `yaw` of the clip table says how far a head is
+    turned: degrees, 0 frontal; a clip that does not say stays out. `beside` holds, as ``frontal``, the frontal pictures
+    of the test's speakers: what of a loss is due to the turn, and what to people never met. A speaker who is never
+    seen from the front only tests, one who is never seen turned only trains (or stands in `beside`).
+
+    Raises
+    ------
+    WorkbenchError
+        If there is no column `yaw`, or a fold lacks frontal pictures to train on or turned ones to test on.
+    """
+    what = "protocol 'frontal-to-turned'"
+    if "yaw" not in clips:
+        raise WorkbenchError(f"{what}: expected a column 'yaw' (degrees, 0 frontal), found {', '.join(clips)}")
+    yaw = pd.to_numeric(clips["yaw"], errors="coerce").to_numpy(float)
+    frontal, turned, folds = yaw == 0, np.isfinite(yaw) & (yaw != 0), []
+    for name, train, test, _ in grouped(clips, n_folds, seed):
+        fold = Fold(name, train[frontal[train]], test[turned[test]], {"frontal": test[frontal[test]]})
+        if not (len(fold.train) and len(fold.test)):
+            raise WorkbenchError(
+                f"{what}, {name}: expected frontal pictures (yaw 0) to train on and turned ones to test on, "
+                f"found {len(fold.train)} and {len(fold.test)}"
+            )
+        _check_classes(clips, clips.iloc[fold.train], f"{what}, {name}, frontal pictures")
+        folds.append(fold)
+    return folds
+
+
 PROTOCOLS: dict[str, Callable[..., list[Fold]]] = {
     "leave-one-speaker-out": leave_one_speaker_out,
     "speaker-pairs": speaker_pairs,
     "speaker-disjoint": grouped,
+    "frontal-to-turned": frontal_to_turned,
     "random": random_folds,
 }
 COUNTED_BY_SPEAKERS = ("leave-one-speaker-out", "speaker-pairs")
@@ -131,7 +168,7 @@ def make_folds(
     ----------
     clips : DataFrame
         Clip table, one row a clip.
-    protocol : {'speaker-disjoint', 'speaker-pairs', 'leave-one-speaker-out', 'random'}
+    protocol : {'speaker-disjoint', 'speaker-pairs', 'leave-one-speaker-out', 'frontal-to-turned', 'random'}
     n_folds : int, optional
         Number of folds, 5 unless told. Where the speakers decide (pairs, leave-one-out), leave it out.
     seed : int
@@ -153,7 +190,8 @@ def make_folds(
     else:
         folds = maker(clips, DEFAULT_FOLDS if n_folds is None else n_folds, seed)
     for fold in folds:
-        audit(clips, fold.train, fold.test, allow=("speaker",) if protocol == "random" else ())
+        for held_out in (fold.test, *fold.beside.values()):
+            audit(clips, fold.train, held_out, allow=("speaker",) if protocol == "random" else ())
     return folds
 
 

@@ -178,6 +178,15 @@ class Store:
         start = int(row[f"{name}_start"])
         return self._map(row["shard"], name)[start : start + length]
 
+    def views(self, name: str, clips: Sequence[str]) -> list[np.ndarray]:
+        """Return the `view` of each clip, looked up all at once."""
+        lengths = self.lengths(name, clips)
+        if not lengths.all():
+            self.view(name, clips[int(np.argmin(lengths))])  # raises
+        where = self.index.loc[list(clips), ["shard", f"{name}_start"]]
+        places = zip(where["shard"], where[f"{name}_start"].astype(int), lengths, strict=True)
+        return [self._map(shard, name)[start : start + length] for shard, start, length in places]
+
     def _map(self, shard: str, name: str) -> np.ndarray:
         if (shard, name) not in self._maps:
             self._maps[shard, name] = np.load(self.folder / shard / f"{name}.npy", mmap_mode="r", allow_pickle=False)
@@ -244,7 +253,7 @@ class Reader:
     """
 
     def __init__(self, store: Store, clips: Sequence[str], names: Sequence[str]):
-        self.views = {name: [store.view(name, clip) for clip in clips] for name in names}
+        self.views = {name: store.views(name, clips) for name in names}
 
     def batch(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
         """Return the clips at `positions` as one batch (see `stack`)."""

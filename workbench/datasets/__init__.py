@@ -8,6 +8,7 @@ from workbench.datasets.base import Card, Corpus, select
 from workbench.datasets.ckplus import CkPlus
 from workbench.datasets.cremad import Cremad
 from workbench.datasets.demo import Demo
+from workbench.datasets.demo_stills import DemoStills
 from workbench.datasets.fer2013 import Fer2013
 from workbench.datasets.folder import Folder
 from workbench.datasets.meld import Meld
@@ -17,12 +18,12 @@ from workbench.datasets.savee import Savee
 from workbench.errors import choose
 
 CORPORA: dict[str, type[Corpus]] = {
-    kind.card.name: kind for kind in (Demo, Ravdess, Savee, Cremad, Meld, Fer2013, CkPlus, Rafd, Folder)
+    kind.card.name: kind for kind in (Demo, DemoStills, Ravdess, Savee, Cremad, Meld, Fer2013, CkPlus, Rafd, Folder)
 }
 
 
 def fetch(name: str, root: str | Path | None = None, **options) -> Corpus:
-    """Open a corpus by name, bringing it first where that is asked for (`Corpus.fetch`); the synthetic one is made."""
+    """Open a corpus by name, bringing it first where that is asked for (`Corpus.fetch`); synthetic ones are made."""
     return CORPORA[choose("corpus", name, CORPORA)].fetch(root, **options)
 
 

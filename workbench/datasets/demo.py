@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workbench import media, paths, scale
 from workbench.datasets.base import Card, Corpus
-from workbench.datasets.demo_acting import DEMO, FPS, SAMPLE_RATE, VERSION, Difficulty, Take, perform
+from workbench.datasets.demo_acting import DEMO, FPS, SAMPLE_RATE, VERSION, Difficulty, Take, brows, perform
+from workbench.datasets.demo_folder import announced, claim, write
 from workbench.datasets.ravdess import parse_name
 from workbench.emotions import EMOTIONS, in_order
 from workbench.errors import WorkbenchError, choose
 
+LAYOUT = """
+* `Actor_NN/`: H.264 and AAC under RAVDESS's file names (modality, channel, emotion, intensity, statement,
+  repetition, speaker); odd speakers are men.
+* `truth/`: a table a clip with a row a frame: pose, action units, jaw, pitch of the voice, phone.
+"""
 SIZES = {"demo": {}, "full": {}, "smoke": {"n_speakers": 4, "statements": (1,)}}
 
 
@@ -50,15 +55,23 @@ class Demo(Corpus):
 
     def missing(self, files: list[Path]) -> list[str]:
         """Return the clips that `demo.json` announces and the folder lacks."""
-        notes = self.root / "demo.json"
-        if not notes.is_file():
-            return []
-        announced = {take.clip for take in _takes(json.loads(notes.read_text()))}
-        return sorted(announced - {path.stem for path in files})
+        asked = announced(self.root, self.card.name)
+        return sorted({take.clip for take in _takes(asked)} - {path.stem for path in files}) if asked else []
 
-    def truth(self, clip: str) -> pd.DataFrame:
-        """Return the truth of a clip, a row a frame; for the columns see `demo_acting.Performance`."""
-        return pd.read_parquet(_files(self.root, clip)[1])
+    def truth(self, clip: str, times: np.ndarray | None = None) -> pd.DataFrame:
+        """Return the truth of a clip, a row a frame, or of the frames next to `times` (t,) s.
+
+        For the columns see `demo_acting.Performance`.
+        """
+        every = pd.read_parquet(_files(self.root, clip)[1])
+        if times is None:
+            return every
+        return every.iloc[[(every["time"] - time).abs().argmin() for time in times]].reset_index(drop=True)
+
+    def brows(self, clip: str, times: np.ndarray) -> np.ndarray:
+        """Return where the brows are drawn at `times` (t,) s, (t, 10, 2) pixels: landmarks 17 to 26."""
+        asked = announced(self.root, self.card.name) or {"seed": 0}
+        return brows(int(clip[-2:]), self.truth(clip, times), seed=asked["seed"])
 
     @classmethod
     def fetch(cls, root: str | Path | None = None, *, size: str = "demo", **options) -> Corpus:
@@ -122,7 +135,8 @@ def generate(
         "difficulty": asdict(difficulty),
     }
     root = Path(root).expanduser()
-    _claim(root, asked)
+    _check(asked)
+    claim(root, asked, Demo.card, LAYOUT)
     todo = [take for take in _takes(asked) if not all(path.is_file() for path in _files(root, take.clip))]
     if todo:
         make = partial(_make, root=root, seed=seed, difficulty=difficulty)
@@ -130,37 +144,6 @@ def generate(
         for _ in progress(clips, total=len(todo), description="making the demo corpus"):
             pass
     return Demo(root)
-
-
-def _claim(root: Path, asked: dict) -> None:
-    """Put `demo.json` and the card into `root`, unless it belongs to something else."""
-    _check(asked)
-    notes = root / "demo.json"
-    if notes.is_file():
-        found = json.loads(notes.read_text())
-        differ = [f"{k} {found.get(k)} (asked: {v})" for k, v in asked.items() if found.get(k) != v]
-        if differ:
-            raise WorkbenchError(
-                f"{root} holds a demo corpus made with other parameters: {', '.join(differ)}; choose another "
-                "folder or delete this one"
-            )
-        return
-    if root.exists() and (not root.is_dir() or any(not path.name.startswith(".") for path in root.iterdir())):
-        raise WorkbenchError(f"{root}: expected an empty or new folder, or a demo corpus; found other files")
-    root.mkdir(parents=True, exist_ok=True)
-    card = Demo.card
-    text = f"""# {card.title}
-
-{card.description}
-
-* Made by `{card.home}`, version {VERSION}, with the parameters in `demo.json`.
-* `Actor_NN/`: H.264 and AAC under RAVDESS's file names (modality, channel, emotion, intensity, statement,
-  repetition, speaker); odd speakers are men.
-* `truth/`: a table a clip with a row a frame: pose, action units, jaw, pitch of the voice, phone.
-* Licence: {card.licence}. {" ".join(card.known_defects)}
-"""
-    _write(root / "README.md", text)
-    _write(notes, json.dumps(asked, indent=2) + "\n")
 
 
 def _check(asked: dict) -> None:
@@ -191,12 +174,6 @@ def _make(take: Take, *, root: Path, seed: int, difficulty: Difficulty) -> str:
     clip.parent.mkdir(parents=True, exist_ok=True)
     truth.parent.mkdir(parents=True, exist_ok=True)
     performance = perform(take, seed=seed, difficulty=difficulty)
-    _write(truth, performance.truth.to_parquet(index=False))
+    write(truth, performance.truth.to_parquet(index=False))
     media.write_clip(clip, performance.frames, performance.waveform, fps=FPS, sample_rate=SAMPLE_RATE)
     return take.clip
-
-
-def _write(path: Path, content: str | bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(part, path)

@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter1d
 
 from workbench.datasets.demo_face import render
-from workbench.datasets.demo_head import ACTION_UNITS, Head
+from workbench.datasets.demo_head import ACTION_UNITS, Head, features
 from workbench.datasets.demo_voice import HOP, Prosody, Speech, Voice, speak
 from workbench.emotions import EMOTIONS
 
@@ -81,6 +81,7 @@ PROSODIES = {  # pitch, its range and movement, tempo, energy, tilt, jitter, shi
 _FACES = {emotion: np.array([face.get(cue, 0.0) for cue in FACE]) for emotion, face in FACES.items()}
 _VOICES = {emotion: np.array(astuple(prosody)) for emotion, prosody in PROSODIES.items()}
 MODALITIES = {"face": (_FACES, LOOK_ALIKE, FACE_UNIT), "voice": (_VOICES, SOUND_ALIKE, VOICE_UNIT)}
+STEADY = 0.05  # sd, in `FACE_UNIT`, of what a face held for a photograph still moves
 SWAY, FLICKER = 6.0, 0.15  # degrees and 0..1: size of the slow unrest of pose and face, before smoothing
 
 
@@ -129,6 +130,34 @@ def perform(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> Perf
     poses = truth[list(POSE)].itertuples(index=False, name=None)
     frames = [render(head, units, pose, size=SIZE) for units, pose in zip(action_units, poses, strict=True)]
     return Performance(np.stack(frames), speech.waveform, truth)
+
+
+def hold(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Head, dict[str, float]]:
+    """Return the speaker's head, and the take's apex as held for a photograph: every cue of `FACE`, nothing spoken."""
+    rng = _stream(seed, "still", take.clip)
+    _, apex = _cues(take, "face", rng, seed=seed, difficulty=difficulty)
+    apex = apex + STEADY * FACE_UNIT * rng.standard_normal(len(FACE))
+    limits = np.array([(-POSE.get(cue, 0.0), POSE.get(cue, 1.0)) for cue in FACE])
+    held = dict(zip(FACE, np.clip(apex, *limits.T).tolist(), strict=True))
+    return Head.random(_stream(seed, "head", take.speaker), take.sex), held
+
+
+def moved(truth: pd.DataFrame) -> pd.DataFrame:
+    """Return how far the truth moves what a face model's units AU26 (jaw), AU4 (brows), AU15 (lip corners) stand for.
+
+    Fitted units are of both signs: raised brows are lowered ones turned round, a smile is a corner depressed upwards.
+    The brows' weights are the mean heights in units of the head that the drawing gives to each unit.
+    """
+    brows = 0.063 * truth["AU4"] - 0.048 * truth["AU1"] - 0.06 * truth["AU2"]
+    return pd.DataFrame({"AU26": truth["AU26"], "AU4": brows, "AU15": truth["AU15"] - truth["AU12"]})
+
+
+def brows(speaker: int, truth: pd.DataFrame, *, seed: int = 0) -> np.ndarray:
+    """Return where a speaker's brows are drawn in each row of the truth, (t, 10, 2) pixels: landmarks 17 to 26."""
+    head = Head.random(_stream(seed, "head", speaker), Take(speaker, "neutral").sex)
+    poses, units = truth[list(POSE)].itertuples(index=False, name=None), truth[list(ACTION_UNITS)].to_dict("records")
+    curves = [features(head, unit, pose, size=SIZE)["brow"] for unit, pose in zip(units, poses, strict=True)]
+    return np.array([np.concatenate([left[::-2], right[::2]]) for left, right in curves])
 
 
 def act(take: Take, *, seed: int = 0, difficulty: Difficulty = DEMO) -> tuple[Speech, pd.DataFrame]:

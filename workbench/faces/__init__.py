@@ -8,16 +8,17 @@ ResNet-SSD, MTCNN, or any callable of the same shape (`Detector`) serve in its p
 
 from workbench.faces.boxes import overlap
 from workbench.faces.crops import align, crop, whole
-from workbench.faces.detectors import DETECTORS, Detector, DlibHog, ResNetSsd, YuNet, detector, suited
+from workbench.faces.detectors import DETECTORS, Detector, DlibHog, DlibSurest, ResNetSsd, YuNet, detector, suited
 from workbench.faces.mtcnn import Mtcnn
 from workbench.faces.openface import OpenFace, box_of, given, read_openface
-from workbench.faces.points import default_weights, eyes, landmarks, landmarks_clip, mouth_opening
+from workbench.faces.points import default_weights, eyes, find_weights, landmarks, landmarks_clip, mouth_opening
 from workbench.faces.tracking import Track, track
 
 __all__ = [
     "DETECTORS",
     "Detector",
     "DlibHog",
+    "DlibSurest",
     "Mtcnn",
     "OpenFace",
     "ResNetSsd",
@@ -29,6 +30,7 @@ __all__ = [
     "default_weights",
     "detector",
     "eyes",
+    "find_weights",
     "given",
     "landmarks",
     "landmarks_clip",

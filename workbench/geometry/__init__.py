@@ -11,18 +11,28 @@ on every face.
 
 from workbench.geometry.base import ACTION_UNITS, SHAPE_UNITS, FaceModel
 from workbench.geometry.candide import read_candide
+from workbench.geometry.descriptors import DESCRIPTORS, action_units, describe, fit_people, levelled, shapes
 from workbench.geometry.fitting import Fit, angle, fit, fit_shape, project
 from workbench.geometry.points import points68
+from workbench.geometry.truth import correlations, rotations
 
 __all__ = [
     "ACTION_UNITS",
+    "DESCRIPTORS",
     "SHAPE_UNITS",
     "FaceModel",
     "Fit",
+    "action_units",
     "angle",
+    "correlations",
+    "describe",
     "fit",
+    "fit_people",
     "fit_shape",
+    "levelled",
     "points68",
     "project",
     "read_candide",
+    "rotations",
+    "shapes",
 ]

@@ -26,6 +26,7 @@ from workbench.models.base import Encoder, Model, Scoring
 from workbench.models.convlstm import ConvLstm
 from workbench.models.crossmodal import CrossAttention
 from workbench.models.efficientface import EfficientFace
+from workbench.models.geometry import ActionUnitNet, LandmarkNet
 from workbench.models.image import ImageCnn1, ImageCnn2, ImageCnn3, VggFace
 from workbench.models.mfcc import MfccCnn, NamedFeatures
 from workbench.models.mmer import Mmer
@@ -40,12 +41,14 @@ from workbench.models.vgg import VggPicture
 from workbench.models.video import Lrcn
 
 ENCODERS: dict[str, type[Encoder]] = {
+    "action_units": ActionUnitNet,
     "cnn1d": Cnn1d,
     "cnn2d": Cnn2d,
     "cnn_transformer": CnnTransformer,
     "convlstm": ConvLstm,
     "efficientface": EfficientFace,
     "embeddings": Embeddings,
+    "fp68": LandmarkNet,
     "image_cnn1": ImageCnn1,
     "image_cnn2": ImageCnn2,
     "image_cnn3": ImageCnn3,

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from workbench.errors import WorkbenchError
 from workbench.fusion.neural import Fusion, ModalityDropout, Scoring
 
-MODALITIES = ("audio", "video", "scene", "text", "features")  # `scene`: the whole picture; `features`: named numbers
+# `scene`: the whole picture; `geometry`: what is made of a face's landmarks; `features`: named numbers of the sound
+MODALITIES = ("audio", "video", "scene", "geometry", "text", "features")
 
 
 class Encoder(nn.Module):

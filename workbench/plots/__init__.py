@@ -7,7 +7,7 @@ No function reads a file or keeps state: a table goes in, a matplotlib `Figure` 
 from workbench.plots.augmentation import augmentations
 from workbench.plots.corpora import counts, durations, lags
 from workbench.plots.faces import detectors, landmarks
-from workbench.plots.geometry import fitted_face
+from workbench.plots.geometry import accuracy_by_yaw, fit_quality, fitted_face
 from workbench.plots.material import face_strip, scatter, waveform_and_mel
 from workbench.plots.results import (
     bars,
@@ -20,6 +20,7 @@ from workbench.plots.results import (
 from workbench.plots.style import save
 
 __all__ = [
+    "accuracy_by_yaw",
     "augmentations",
     "bars",
     "confusion_matrix",
@@ -27,6 +28,7 @@ __all__ = [
     "detectors",
     "durations",
     "face_strip",
+    "fit_quality",
     "fitted_face",
     "lags",
     "landmarks",

@@ -20,6 +20,7 @@ PROTOCOLS = {
     "speaker-disjoint": ("unseen speakers (speaker-disjoint)", PALETTE[0]),
     "speaker-pairs": ("unseen speakers (speaker pairs)", PALETTE[2]),
     "leave-one-speaker-out": ("unseen speakers (leave one out)", PALETTE[4]),
+    "frontal-to-turned": ("unseen speakers (turned heads)", PALETTE[3]),
     "random": ("random split (speakers shared)", PALETTE[1]),
 }
 RANDOM_ALONE = "A random split shares speakers between training and test; on unseen people expect less."

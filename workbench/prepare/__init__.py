@@ -13,11 +13,21 @@ import pandas as pd
 
 from workbench import faces, paths, scale, weights
 from workbench.errors import WorkbenchError
-from workbench.prepare.clip import SOURCE, crashed, fingerprint, prepare_clip, sound_arrays
+from workbench.prepare.clip import SOURCE, crashed, fingerprint, moments, prepare_clip, sound_arrays
 from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
 from workbench.store import Store
 
-__all__ = ["fill", "fingerprint", "prepare", "prepare_clip", "sound_arrays", "store_of", "unprepared", "usable"]
+__all__ = [
+    "fill",
+    "fingerprint",
+    "moments",
+    "prepare",
+    "prepare_clip",
+    "sound_arrays",
+    "store_of",
+    "unprepared",
+    "usable",
+]
 
 SHARD = 32
 
@@ -109,11 +119,14 @@ def fill(
 
 
 def _check(recipe: Recipe) -> None:
-    """Raise a WorkbenchError, before work, if the recipe's detector is unknown or lacks its weights."""
-    if "frames" in recipe.keep and recipe.crop != "none" and recipe.detector != "given":
+    """Raise a WorkbenchError, before work, if the recipe's detector is unknown or weights are not there."""
+    looked_for = "landmarks" in recipe.keep or ("frames" in recipe.keep and recipe.crop != "none")
+    if looked_for and recipe.detector != "given":
         faces.detector(recipe.detector)
-        if recipe.detector != "dlib":
+        if recipe.detector in weights.WEIGHTS:
             weights.find(recipe.detector)
+    if "landmarks" in recipe.keep:
+        faces.find_weights()
 
 
 def _seen(done: Iterator, items: list[dict]) -> Iterator:

@@ -71,7 +71,7 @@ def _fit(array: np.ndarray, length: int) -> np.ndarray:
 def prepare_picture(
     clip: dict, recipe: Recipe, span: tuple[float, float] | None
 ) -> tuple[dict[str, np.ndarray], faces.Track | None, str]:
-    """Return what a recipe keeps of a clip's picture (`frames`, `whole`), the face track, and why there is no face.
+    """Return what a recipe keeps of a clip's picture (`PICTURES`), the face track, and why there is no face.
 
     Pictures are evenly spaced over `span`, the speech, in seconds from the clip's start; without one, over the clip.
 
@@ -85,33 +85,51 @@ def prepare_picture(
         duration = media.probe(path, fps=fps).duration  # 0 for a still picture
         span = (0.0, max(0.0, (duration if end is None else min(end, duration)) - start))
     n_frames = recipe.n_frames if span[1] > span[0] else 1
-    times = start + np.linspace(*span, n_frames + 1)[:-1] + (span[1] - span[0]) / n_frames / 2
-    frames, times = media.read_frames(path, times, fps=fps)
+    frames, times = media.read_frames(path, start + moments(span, n_frames), fps=fps)
     arrays, track, reason = {}, None, ""
     if "whole" in recipe.keep:
         arrays["whole"] = faces.whole(frames, size=recipe.size)
-    if "frames" in recipe.keep:
+    if {"frames", "landmarks"} & set(recipe.keep):
         try:
-            arrays["frames"], track = _face(clip, frames, times, recipe)
+            found, track = _face(clip, frames, times, recipe)
+            arrays |= found
         except MediaError as error:
             reason = f"{path}: {error}"
-    return {name: pack(array) if recipe.half_chroma else array for name, array in arrays.items()}, track, reason
+    packed = {name for name in arrays if recipe.half_chroma and name != "landmarks"}
+    return {name: pack(array) if name in packed else array for name, array in arrays.items()}, track, reason
 
 
-def _face(clip: dict, frames: np.ndarray, times: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, faces.Track | None]:
-    """Find the face, follow it and cut it out as the recipe says."""
-    if recipe.crop == "none":
-        return faces.whole(frames, size=recipe.size), None
+def moments(span: tuple[float, float], n_frames: int) -> np.ndarray:
+    """Return the times (n_frames,) s at which a clip is looked at: the middles of equal parts of its speech, `span`."""
+    return np.linspace(*span, n_frames + 1)[:-1] + (span[1] - span[0]) / n_frames / 2
+
+
+def _face(clip: dict, frames: np.ndarray, times: np.ndarray, recipe: Recipe) -> tuple[dict, faces.Track | None]:
+    """Find the face, follow it, and return what the recipe keeps of it (`frames`, `landmarks`)."""
+    if recipe.crop == "none" and "landmarks" not in recipe.keep:
+        return {"frames": faces.whole(frames, size=recipe.size)}, None
     # dlib is looked for at the width that suits the clip; the other detectors choose by themselves.
     detector = None if recipe.detector in ("dlib", "given") else faces.detector(recipe.detector)
     if recipe.detector == "given":
         track = faces.given(_boxes_path(clip), times, frames.shape)
     else:
         track = faces.track(frames, detector)
+    arrays = {}
+    if "landmarks" in recipe.keep:
+        arrays["landmarks"] = faces.landmarks_clip(frames, track.boxes)
+    if "frames" in recipe.keep:
+        arrays["frames"] = _crops(frames, track.boxes, recipe, detector)
+    return arrays, track
+
+
+def _crops(frames: np.ndarray, boxes: np.ndarray, recipe: Recipe, detector: faces.Detector | None) -> np.ndarray:
+    """Cut the face out as the recipe says."""
+    if recipe.crop == "none":
+        return faces.whole(frames, size=recipe.size)
     if recipe.crop == "eyes":
         with_points = detector if hasattr(detector, "points") else None
-        return faces.align(frames, faces.eyes(frames, track.boxes, detector=with_points), size=recipe.size), track
-    return faces.crop(frames, track.boxes, size=recipe.size), track
+        return faces.align(frames, faces.eyes(frames, boxes, detector=with_points), size=recipe.size)
+    return faces.crop(frames, boxes, size=recipe.size)
 
 
 def _boxes_path(clip: dict) -> str:

@@ -13,7 +13,7 @@ import yaml
 from workbench.errors import WorkbenchError, choose
 
 FOLDER = Path(__file__).parent
-PICTURES = ("frames", "whole")
+PICTURES = ("frames", "landmarks", "whole")
 SOUNDS = ("features", "mel", "mfcc", "spectrogram", "waveform")
 CROPS = ("central", "eyes", "none")
 # Raise it when a change of the code makes other arrays of the same recipe: old and new ones then never share a store.
@@ -41,12 +41,13 @@ class Recipe:
     ----------
     keep : tuple of str
         What is kept, with time first: `frames` (n_frames, size, size, 3) uint8, face crops evenly spaced over the
-        speech; `whole` (n_frames, size, size, 3) uint8, the whole picture at the same times, letterboxed; `mfcc`
-        (t, n_mfcc) float16, of the speech; `mel` (t, n_mels) float16, its mel spectrogram in dB; `features` (1, k)
-        float32, its named features summed up over time (`acoustics.summary`; NaN where undefined); `spectrogram`
-        (t, 1 + n_fft // 2) uint8, of the speech, 80 dB below its maximum to its maximum in 255 steps; `waveform` (n,)
-        int16, mono, full scale 32767, of the speech. All of them cover the same time, so that a part of one belongs to
-        the same part of the others.
+        speech; `landmarks` (n_frames, 68, 2) float32, the face's 68 points at the same times, x and y in pixels of the
+        recording's own picture, not of the crop; `whole` (n_frames, size, size, 3) uint8, the whole picture at the same
+        times, letterboxed; `mfcc` (t, n_mfcc) float16, of the speech; `mel` (t, n_mels) float16, its mel spectrogram in
+        dB; `features` (1, k) float32, its named features summed up over time (`acoustics.summary`; NaN where
+        undefined); `spectrogram` (t, 1 + n_fft // 2) uint8, of the speech, 80 dB below its maximum to its maximum in
+        255 steps; `waveform` (n,) int16, mono, full scale 32767, of the speech. All of them cover the same time, so
+        that a part of one belongs to the same part of the others.
     n_frames, size : int
         Pictures a clip (a still picture gives one), and their side in pixels, even.
     detector : str

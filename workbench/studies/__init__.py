@@ -4,7 +4,7 @@ A study names its `source` and `table`, the `classes`, the `protocols` and `repe
 `smoke`, `demo`, `full`; one may change variants, for time) and the `variants`: settings of encoders, fusion and
 training, of a classical classifier, or of a late fusion over other variants (`members`, with `stacking` or a `rule`),
 each with the numbers published for it. `start` names variants whose encoders a network begins with, and `freeze: true`
-keeps these as they are.
+keeps these as they are. With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class Study:
     training: dict = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     inner_share: float = 0.2
+    predict_training: bool = False
     profiles: dict[str, dict] = field(default_factory=dict)
 
     def profile(self, name: str) -> dict:
@@ -46,6 +47,14 @@ class Study:
     def variant(self, name: str) -> dict:
         """Return the settings of a variant."""
         return self.variants[choose("variant", name, self.variants)]
+
+    def groups(self) -> dict[str, dict[str, str]]:
+        """Return the variants that a figure shows in one panel: group -> variant -> title, as far as they name one."""
+        found: dict[str, dict[str, str]] = {}
+        for name, settings in self.variants.items():
+            if "group" in settings:
+                found.setdefault(settings["group"], {})[name] = settings.get("title", name)
+        return found
 
     def modality(self, variant: str) -> str:
         """Return what a variant hears or sees: `audio`, `video`, or `audiovisual`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import torch
@@ -13,9 +15,8 @@ from workbench.fusion import rules, stacking
 from workbench.models import arrays_of, build, classical
 from workbench.predict import load_model
 from workbench.prepare import sound_arrays
-from workbench.store import Reader
 from workbench.studies import results
-from workbench.studies.planning import Data, Item, Plan, run_of
+from workbench.studies.planning import Data, Item, Plan, identity, run_of
 from workbench.training import Clips, Settings, fit, predict
 
 
@@ -37,6 +38,8 @@ def execute(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
 def sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
     """Return positions in `data.table` of the clips that fit, validate and test; audited for leaks.
 
+    And of those that the fold names `beside`, which are predicted and stay out of both.
+
     Raises
     ------
     WorkbenchError
@@ -46,28 +49,33 @@ def sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
     inner, validation = splits.inner_split(
         whole.takes, item.fold.train, share=whole.study.inner_share, seed=item.seed, by=by
     )
-    takes = {"fit": inner, "validation": validation, "test": item.fold.test}
-    where = {
-        side: np.flatnonzero(data.table["take"].isin(whole.takes["take"].iloc[positions]))
-        for side, positions in takes.items()
-    }
+    takes = {"fit": inner, "validation": validation, "test": item.fold.test, **item.fold.beside}
+    known, every = (pd.MultiIndex.from_frame(table[identity(table)]) for table in (data.table, whole.takes))
+    where = {side: np.flatnonzero(known.isin(every[positions])) for side, positions in takes.items()}
     what = f"protocol {item.protocol!r}, fold {item.fold.name!r} of {whole.corpus.card.name!r}"
     for side, positions in where.items():
-        if not len(positions):
+        if not len(positions) and side not in item.fold.beside:
             raise WorkbenchError(f"{what}: no clip to {side} with; expected at least one on every side")
     absent = sorted(set(data.table["emotion"]) - set(data.table["emotion"].iloc[where["fit"]]))
     if absent:
         raise WorkbenchError(f"{what}: no training clip of {', '.join(absent)}")
     allow = ("speaker",) if by == "take" else ()
-    for left, right in (("fit", "test"), ("validation", "test"), ("fit", "validation")):
+    held_out = ("test", *item.fold.beside)
+    for left, right in (("fit", "validation"), *product(("fit", "validation"), held_out)):
         splits.audit(data.table, where[left], where[right], allow=allow)
     return where
 
 
+def usages(run: runs.Run, where: dict[str, np.ndarray], trained_on: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the positions to predict, by usage, the test's last: those of `sides`, and the training's where asked."""
+    train = {"train": trained_on} if run.params.get("predict_training") else {}
+    others = {side: positions for side, positions in where.items() if side not in ("fit", "test") and len(positions)}
+    return train | others | {"test": where["test"]}
+
+
 def _clips(run: runs.Run, whole: Plan, data: Data) -> Clips:
     """Return the clips as the run's model reads them."""
-    names = data.table["clip"].tolist()
-    reader = Reader(data.store, names, arrays_of(run.params))
+    names, reader = data.table["clip"].tolist(), data.reader(arrays_of(run.params))
     # The sound itself is read only where augmentation acts on it.
     speech = augment.Speech(data.store, names, whole.recipe, sound_arrays)
     by_speaker = run.params.get("normalise") == "speaker"
@@ -96,9 +104,9 @@ def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     clips = _clips(run, whole, data)
     history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
     parts = []
-    for usage in ("validation", "test"):
-        probabilities, embedding = predict(model, clips, where[usage])
-        parts.append(results.predictions(run, data.table.iloc[where[usage]], probabilities, usage))
+    for usage, positions in usages(run, where, where["fit"]).items():
+        probabilities, embedding = predict(model, clips, positions)
+        parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
     run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
 
 
@@ -109,7 +117,7 @@ def _classify(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     """
     params, where = run.params, sides(whole, data, item)
     (settings,), emotion = params["classical"].values(), data.table["emotion"].to_numpy()
-    reader = Reader(data.store, data.table["clip"].tolist(), arrays_of(params))
+    reader = data.reader(arrays_of(params))
     starts = range(0, len(data.table), 256)
     rows = [classical.rows(reader.batch(range(i, min(i + 256, len(data.table)))), settings) for i in starts]
     rows = np.vstack(rows)
@@ -119,11 +127,12 @@ def _classify(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
         rows, emotion, fit=where["fit"], validation=where["validation"], seed=item.seed, settings=settings
     )
     scores.to_csv(run.folder / "selection.csv", index=False)
-    model = clone(chosen).fit(*(part[np.r_[where["fit"], where["validation"]]] for part in (rows, emotion)))
-    parts = []
-    for usage, answers in (("validation", chosen), ("test", model)):
-        probabilities = classifiers.probabilities(answers, rows[where[usage]], params["classes"])
-        parts.append(results.predictions(run, data.table.iloc[where[usage]], probabilities, usage))
+    trained_on, parts = np.r_[where["fit"], where["validation"]], []
+    model = clone(chosen).fit(rows[trained_on], emotion[trained_on])
+    for usage, positions in usages(run, where, trained_on).items():
+        answers = chosen if usage == "validation" else model
+        probabilities = classifiers.probabilities(answers, rows[positions], params["classes"])
+        parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
     classifiers.save(model, run.folder / "model.skops")
     run.finish(pd.concat(parts, ignore_index=True))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from workbench import recipes, runs, splits, standards
+from workbench import geometry, recipes, runs, splits, standards
 from workbench.datasets import Corpus, select
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
@@ -17,7 +17,7 @@ from workbench.fusion.stacking import STACKERS
 from workbench.models import FUSIONS, arrays_of
 from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
-from workbench.store import Store
+from workbench.store import Reader, Store
 from workbench.studies import Study
 from workbench.training import Settings
 
@@ -26,9 +26,9 @@ from workbench.training import Settings
 class Plan:
     """A study on a corpus at a size: what every one of its runs shares.
 
-    `profile` holds the values of the profile that `size` names. `takes` is the clip table with one row a performance:
-    folds are made of takes, so that every variant, whatever it hears or sees, is trained and tested on the same
-    performances.
+    `profile` holds the values of the profile that `size` names. `takes` is the clip table with one row a performance
+    (one a `view` of it, where there are several cameras): folds are made of takes, so that every variant, whatever it
+    hears or sees, is trained and tested on the same performances.
     """
 
     study: Study
@@ -44,8 +44,8 @@ class Plan:
 
     @property
     def recipe(self) -> Recipe:
-        """The study's recipe of preparation."""
-        return recipes.load(**self.study.recipe)
+        """The study's recipe of preparation, as the profile changes it."""
+        return recipes.load(**self.study.recipe | self.profile.get("recipe", {}))
 
     @property
     def classes(self) -> list[str]:
@@ -72,11 +72,16 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
         sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
         share = -(-chosen["speakers"] // sexes.ngroups)
         clips = clips[clips["speaker"].isin([name for _, names in sexes for name in names[:share]])]
-    takes = clips.drop_duplicates("take").sort_values("take", ignore_index=True)
+    takes = clips.drop_duplicates(identity(clips)).sort_values(identity(clips), ignore_index=True)
     n_speakers = takes["speaker"].replace("", np.nan).nunique()
     if n_speakers > 1 and chosen.get("n_folds"):
         chosen = chosen | {"n_folds": min(chosen["n_folds"], n_speakers)}
     return Plan(study, corpus, chosen, profile, clips.reset_index(drop=True), takes)
+
+
+def identity(clips: pd.DataFrame) -> list[str]:
+    """Return the columns that name a performance as it was recorded: `take` and, where the table has one, `view`."""
+    return ["take", *(["view"] if "view" in clips else [])]
 
 
 def variants(study: Study, names: Sequence[str]) -> Iterator[str]:
@@ -103,7 +108,8 @@ def check(whole: Plan, names: Sequence[str]) -> None:
             raise WorkbenchError(
                 f"variant {name!r}: expected one modality under classical, found {settings['classical']}"
             )
-        missing = [array for array in arrays_of(settings) if array not in whole.recipe.keep]
+        stored = ["landmarks" if array in geometry.DESCRIPTORS else array for array in arrays_of(settings)]
+        missing = [array for array in dict.fromkeys(stored) if array not in whole.recipe.keep]
         if missing:
             models = [one["name"] for kind in ("encoders", "classical") for one in settings.get(kind, {}).values()]
             raise WorkbenchError(
@@ -130,11 +136,25 @@ def check_fusion(variant: str, settings: dict) -> None:
 
 @dataclass(frozen=True)
 class Data:
-    """The prepared clips of one modality: the table (one row a take), and a hash that names its content."""
+    """The prepared clips of one modality: the table (one row a take), and a hash that names its content.
+
+    `described` keeps what is made of the clips' landmarks (`geometry.describe`), once it was asked for.
+    """
 
     store: Store
     table: pd.DataFrame
     key: str
+    described: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def reader(self, names: Sequence[str]) -> Reader:
+        """Return a reader of arrays of the table's clips, in order: of the store, or made of the landmarks in it."""
+        made = [name for name in names if name in geometry.DESCRIPTORS]
+        reader = Reader(self.store, self.table["clip"].tolist(), [name for name in names if name not in made])
+        if lacking := [name for name in made if name not in self.described]:
+            landmarks = [self.store.array("landmarks", clip) for clip in self.table["clip"]]
+            self.described.update(geometry.describe(landmarks, self.table, lacking))
+        reader.views |= {name: self.described[name] for name in made}
+        return reader
 
 
 def load(whole: Plan, modality: str, jobs: int, progress: Callable | None) -> Data:
@@ -189,6 +209,8 @@ def run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
         "inner_share": study.inner_share,
         "recipe": whole.recipe.values(),
     }
+    if study.predict_training:
+        params["predict_training"] = True
     if "normalise" in settings:
         params["normalise"] = standards.check(settings["normalise"])
     if settings.get("freeze"):

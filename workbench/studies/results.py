@@ -39,6 +39,8 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
     about = {key: params[key] for key in ("study", "variant", "corpus", "protocol", "fold", "seed", "modality")}
     table = pd.DataFrame({"run": run.name, **about, "model": model, "fusion": fusion, "usage": usage}, clips.index)
     table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]
+    if "yaw" in clips:
+        table["yaw"] = pd.to_numeric(clips["yaw"], errors="coerce")
     table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     table[probability_columns(classes)] = probabilities
     return table.reset_index(drop=True)

@@ -20,6 +20,8 @@ COLUMNS = [
     "flattery of the random split",
 ]
 
+PUBLISHED = {"train": "train", "test": "accuracy", "sd": "sd"}  # column of `turned` -> key in the YAML
+
 
 def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
     """Return one row a variant, as text: percent, with 95 % intervals over speakers in brackets.
@@ -52,6 +54,42 @@ def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("variant")
+
+
+def turned(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a variant of a study by protocol frontal-to-turned: published and ours, in percent, as text.
+
+    `train`: the frontal pictures trained on; `frontal`: those of people never met; `turned`: turned heads of the same,
+    with its 95 % interval over speakers. The published numbers are on other corpora and stand beside ours, never for
+    them. With several seeds, `sd` is the standard deviation over them of the turned heads' accuracy, in points.
+    """
+    rows = []
+    for name, settings in study.variants.items():
+        mine, published = predictions[predictions["variant"] == name], settings.get("published", {})
+        row = {"variant": name, "system": settings.get("title", name)}
+        row |= {f"published {key}": _number(published.get(value)) for key, value in PUBLISHED.items()}
+        row |= {usage: _number(_share_right(mine, usage)) for usage in ("train", "frontal")}
+        row |= {"turned": _score(mine[mine["usage"] == "test"], "accuracy"), "sd": _number(_spread(mine))}
+        rows.append(row)
+    table = pd.DataFrame(rows).set_index("variant")
+    return table.drop(columns=[column for column in ("published sd", "sd") if (table[column] == "").all()])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def _share_right(mine: pd.DataFrame, usage: str) -> float | None:
+    """Return in percent how many of the predictions of a usage are right; None where there is none."""
+    mine = mine[mine["usage"] == usage]
+    return None if mine.empty else 100 * float((mine["emotion"] == mine["predicted"]).mean())
+
+
+def _spread(mine: pd.DataFrame) -> float | None:
+    """Return the standard deviation over seeds of the test's accuracy, in points; None with a single seed."""
+    tested = mine[mine["usage"] == "test"]
+    right = (tested["emotion"] == tested["predicted"]).groupby(tested["seed"]).mean()
+    return 100 * float(right.std()) if len(right) > 1 else None
 
 
 def markdown(study: Study, predictions: pd.DataFrame, *, variants: Sequence[str] | None = None) -> str:
