@@ -124,7 +124,7 @@ def test_members_are_joined_by_take():
     members = stacking.by_member(scores, 2)
     assert members.tolist() == [[[0.2, 0.8], [0.1, 0.9]], [[0.6, 0.4], [0.5, 0.5]]]
     with pytest.raises(WorkbenchError, match="share no take"):
-        stacking.join([first, second.assign(take="z")])
+        stacking.join([first, second.assign(take=["y", "z"])])
     with pytest.raises(WorkbenchError, match="expected one answer a take, found several to 'a'"):
         stacking.join([first, second.assign(take="a")])
 
