@@ -18,6 +18,7 @@ from workbench.fusion.neural.plain import FUSIONS_1_TO_5
 from workbench.models import ENCODERS, FUSIONS, build
 from workbench.models.base import Encoder
 from workbench.models.steps import mean_over
+from workbench.models.streams import Streaming
 from workbench.training import Settings, loss_of
 
 SMALL = {"width": 16}
@@ -579,8 +580,12 @@ def test_real_encoders_of_three_streams_under_one_dense_layer():
     for name, encoder in zip(("waveform", "frames", "whole"), model.encoders.values(), strict=True):
         batch[name], batch[f"{name}_mask"] = encoder.example(2)
     assert model(batch)["logits"].shape == (2, 8)
+    answer, _ = Streaming(model).step({}, {name: batch[name] for name in model.inputs})
+    assert close(answer, model(batch)["logits"])
     del batch["whole"]
     assert model(batch)["logits"].isfinite().all()
+    with pytest.raises(WorkbenchError, match="choose one of vectors"):
+        Streaming(build(encoders, 8, fusion={"name": "cross_attention", **STEPS}))
 
 
 @torch.no_grad()
