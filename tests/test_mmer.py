@@ -146,6 +146,21 @@ def test_mmer_attends_across_does_without_one_modality_and_runs_in_bf16():
     assert (output["logits"].float() - together).abs().max() < 0.1 * together.abs().max().clamp(min=1)
 
 
+def test_mmer_has_one_step_of_zeros_where_a_modality_is_missing():
+    """In the batch or in a clip, whose speech then spells nothing: the loss of a text that no step could say is 0."""
+    fusion = mmer().fusion.eval()
+    mask, every = torch.tensor([[True] * 5, [False] * 5]), torch.ones(2, 5, dtype=torch.bool)
+    heard, said = torch.randn(2, 5, 16), torch.randn(2, 5, 16)
+    zeros, one = torch.zeros(2, 1, 16), torch.ones(2, 1, dtype=torch.bool)
+    without = fusion([(heard, every), (zeros, one)])
+    assert torch.allclose(fusion([(heard, every), None]), without, atol=1e-6)
+    assert torch.allclose(fusion([(heard, every), (said, mask)])[1], without[1], atol=1e-6)
+    output = fusion.auxiliary([(heard, mask), (said, mask)], without)
+    characters = {"characters": torch.full((2, 3), 4), "characters_mask": torch.ones(2, 3, dtype=torch.bool)}
+    losses = auxiliary_losses(output, characters | {"emotion": torch.tensor([0, 1])})
+    assert losses["ctc"].isfinite()
+
+
 def test_mmer_overfits_eight_clips_and_comes_back_from_disk(tmp_path):
     model = mmer(fine_tune="nothing")
     batch = clips(8, model) | {"emotion": torch.arange(8)}

@@ -86,7 +86,7 @@ def test_late_fusion_learns_from_out_of_fold_rows_only(made):
         about, scores = stacking.join(rows)
         assert scores.shape == (len(rows[0]), 4)
         fitted = classifiers.load(run.folder / "model.skops")
-        again = stacking.logistic_regression().fit(scores, about["emotion"])
+        again = stacking.make("logistic_regression").fit(scores, about["emotion"])
         assert np.allclose(fitted.predict_proba(scores), again.predict_proba(scores))
         assert not set(about["take"]) & set(run.predictions()["take"])
 

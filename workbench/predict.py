@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from workbench import classifiers, geometry, media, runs
 from workbench.errors import MediaError
+from workbench.fusion import rules
 from workbench.models import Model, arrays_of, build, classical
 from workbench.prepare import prepare_clip
 from workbench.recipes import SOUNDS, Recipe
@@ -34,21 +35,37 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     """Return a function from clips' arrays to the probabilities (C,) of each.
 
     It gives None where a clip has nothing that the run can use. What a fused network misses is put at its training
-    mean; a late fusion that misses a member passes on what the other members say (their mean). A run that standardises
-    within each speaker takes the clips as those of one speaker.
+    mean, or at 0; a stacked fusion that misses a member passes on what the other members say (their mean), and a rule
+    goes by the others. A run that standardises within each speaker takes the clips as those of one speaker.
     """
     if "members" in run.params:
         parts = [predictor(member) for member in _members(run)]
-        model = classifiers.load(run.folder / "model.skops")
-        return lambda clips: [_stacked(model, said, run) for said in zip(*(one(clips) for one in parts), strict=True)]
+        joined = _ruled(run) if "rule" in run.params else _stacked(run)
+        return lambda clips: [joined(said) for said in zip(*(one(clips) for one in parts), strict=True)]
     return _classical(run) if "classical" in run.params else _network(run)
 
 
-def _stacked(model, said: Sequence[np.ndarray | None], run: runs.Run) -> np.ndarray | None:
-    known = [answer for answer in said if answer is not None]
-    if len(known) < len(said):
-        return np.mean(known, axis=0) if known else None
-    return classifiers.probabilities(model, np.hstack(known)[None], run.params["classes"])[0]
+def _stacked(run: runs.Run) -> Callable[[Sequence[np.ndarray | None]], np.ndarray | None]:
+    model = classifiers.load(run.folder / "model.skops")
+
+    def answer(said):
+        known = [one for one in said if one is not None]
+        if len(known) < len(said):
+            return np.mean(known, axis=0) if known else None
+        return classifiers.probabilities(model, np.hstack(known)[None], run.params["classes"])[0]
+
+    return answer
+
+
+def _ruled(run: runs.Run) -> Callable[[Sequence[np.ndarray | None]], np.ndarray | None]:
+    rule, nothing = rules.load(run.folder / "rule.json"), np.full(len(run.params["classes"]), np.nan)
+
+    def answer(said):
+        if all(one is None for one in said):
+            return None
+        return rule(np.stack([nothing if one is None else one for one in said])[:, None])[0]
+
+    return answer
 
 
 def _network(run: runs.Run) -> Callable[..., Answers]:

@@ -1,8 +1,8 @@
 """A run folder: what was asked, on what, what came of it. A finished run is skipped, a broken one goes on.
 
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
-`history.csv`, `model.safetensors` or `model.skops`, `predictions.parquet`, `embedding.npy` (one row a test
-prediction) and, last, `done`.
+`history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
+test prediction) and, last, `done`.
 """
 
 from __future__ import annotations

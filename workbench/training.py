@@ -143,12 +143,15 @@ def loader(
 def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings) -> Tensor:
     """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va).
 
-    A fusion's auxiliary tasks (source 000: CTC and contrastive) are added where it has them.
+    A side branch's is the mean over the clips that have its modality; its logits of others are NaN. A fusion's
+    auxiliary tasks (source 000: CTC and contrastive) are added where it has them.
     """
     emotion = batch["emotion"]
     loss = F.cross_entropy(output["logits"], emotion, label_smoothing=settings.label_smoothing)
     for logits in output["side"].values():
-        loss = loss + settings.side_weight * F.cross_entropy(logits, emotion)
+        has = ~logits.isnan().all(dim=1)
+        each = F.cross_entropy(logits.masked_fill(~has[:, None], 0), emotion, reduction="none") * has
+        loss = loss + settings.side_weight * each.sum() / has.sum().clamp(min=1)
     if "auxiliary" in output:
         loss = loss + sum(auxiliary_losses(output["auxiliary"], batch).values())
     return loss

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch import nn
-
+from workbench.classifiers import CLASSICAL
 from workbench.errors import WorkbenchError, choose
-from workbench.fusion.neural import Alone, Concatenation
+from workbench.fusion.neural import (
+    Alone,
+    Bilinear,
+    Concatenation,
+    Dense,
+    Fusion,
+    Gated,
+    LowRank,
+    ModalityDropout,
+    Mrpn,
+    Plain,
+    Scores,
+    SideBranches,
+)
 from workbench.models import classical
 from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Encoder, Model, Scoring
-from workbench.models.classical import CLASSICAL
 from workbench.models.convlstm import ConvLstm
+from workbench.models.crossmodal import CrossAttention
 from workbench.models.efficientface import EfficientFace
 from workbench.models.geometry import ActionUnitNet, LandmarkNet
 from workbench.models.image import ImageCnn1, ImageCnn2, ImageCnn3, VggFace
@@ -57,7 +69,19 @@ ENCODERS: dict[str, type[Encoder]] = {
     "vgg_face": VggFace,
     "vgg_picture": VggPicture,
 }
-FUSIONS: dict[str, type[nn.Module]] = {"concatenation": Concatenation, "mmer": Mmer}
+FUSIONS: dict[str, type[Fusion]] = {
+    "bilinear": Bilinear,
+    "concatenation": Concatenation,
+    "cross_attention": CrossAttention,
+    "dense": Dense,
+    "gated": Gated,
+    "low_rank": LowRank,
+    "mmer": Mmer,
+    "n1": SideBranches,
+    "n2": Mrpn,
+    "plain": Plain,
+    "scores": Scores,
+}
 
 
 def named(kind: str, settings: Mapping, choices: Mapping):
@@ -94,8 +118,9 @@ def build(encoders: Mapping[str, Mapping], n_classes: int, *, fusion: Mapping | 
         Such as ``{"audio": {"name": "cnn1d", "kernel_size": 12}}``.
     n_classes : int
     fusion : mapping, optional
-        Such as ``{"name": "concatenation"}``; needed with several encoders. A model of one modality has a linear
-        head, a fused one the scoring head of source 004.
+        Such as ``{"name": "concatenation"}``; needed with several encoders. With ``"modality_dropout": {"probability":
+        0.2, "fill": "zeros"}`` among the settings, training clips lose modalities (`ModalityDropout`). A model of one
+        modality has a linear head, a fused one that of its fusion.
 
     Raises
     ------
@@ -110,9 +135,22 @@ def build(encoders: Mapping[str, Mapping], n_classes: int, *, fusion: Mapping | 
     if fusion is None:
         if len(built) != 1:
             raise WorkbenchError(f"{len(built)} encoders need a fusion: choose from {', '.join(FUSIONS)}")
-        return Model(built, Alone(widths), nn.Linear(*widths, n_classes))
-    joined = named("fusion", {"widths": widths, **fusion}, FUSIONS)
-    return Model(built, joined, Scoring(joined.width, n_classes))
+        joined, dropout = Alone(widths, n_classes), None
+    else:
+        settings = dict(fusion)
+        dropout = modality_dropout(settings.pop("modality_dropout", None))
+        joined = named("fusion", {"widths": widths, "n_classes": n_classes, **settings}, FUSIONS)
+    return Model(built, joined, joined.head(), dropout=dropout)
+
+
+def modality_dropout(settings: Mapping | None) -> ModalityDropout | None:
+    """Return modality dropout with these settings, if any."""
+    if settings is None:
+        return None
+    try:
+        return ModalityDropout(**settings)
+    except TypeError as error:
+        raise WorkbenchError(f"modality dropout with settings {settings}: {error}") from None
 
 
 __all__ = ["CLASSICAL", "ENCODERS", "FUSIONS", "Encoder", "Model", "Scoring", "arrays_of", "build"]

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
+
+from workbench.errors import WorkbenchError
+from workbench.fusion.neural import Fusion, ModalityDropout, Scoring
 
 # `scene`: the whole picture; `geometry`: what is made of a face's landmarks; `features`: named numbers of the sound
 MODALITIES = ("audio", "video", "scene", "geometry", "text", "features")
@@ -24,6 +28,10 @@ class Encoder(nn.Module):
     width: int
     source: str
 
+    def steps(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what a fusion over steps sees, (B, S, D), and which of it is real (B, S); by default one step."""
+        return self(x, mask)[:, None], mask.any(dim=1, keepdim=True)
+
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return a random input of the usual shape, and its mask."""
         raise NotImplementedError
@@ -35,19 +43,28 @@ class Model(nn.Module):
     Parameters
     ----------
     encoders : mapping of modality to Encoder
-    fusion : nn.Module
-        List of (B, D_i) in, (B, D) out; has `width`. May offer ``side(embeddings) -> {modality: logits}``. One that
-        has ``sequences = True`` gets lists of (steps (B, T, D_i), mask (B, T)) instead, from encoders that have
-        ``steps(x, mask)``; and one with ``auxiliary(vectors, embedding)`` gives what further losses need.
+    fusion : Fusion
+        List of (B, D_i) in, (B, D) out; has `width`.
     head : nn.Module
         (B, D) in, (B, n_classes) logits out.
+    dropout : ModalityDropout, optional
+        What takes modalities from the fusion in training.
     """
 
-    def __init__(self, encoders: Mapping[str, Encoder], fusion: nn.Module, head: nn.Module):
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        fusion: Fusion,
+        head: nn.Module,
+        *,
+        dropout: ModalityDropout | None = None,
+    ):
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
         self.fusion = fusion
         self.head = head
+        self.dropout = dropout
+        self.frozen = False
 
     @property
     def inputs(self) -> list[str]:
@@ -57,31 +74,80 @@ class Model(nn.Module):
     def forward(self, batch: Mapping[str, Tensor]) -> dict:
         """Return `logits` (B, C), `side` (logits of each modality's own branch, if any), `embedding` (B, D).
 
-        A modality that the batch lacks reaches the fusion as None. In training there may be `auxiliary` as well.
+        A modality that the batch lacks reaches the fusion as None, and one that a clip lacks, its mask all False, as
+        NaN (see `Fusion`). Only in training are there side branches, and there may be `auxiliary` as well.
         """
-        over_steps = getattr(self.fusion, "sequences", False)
-        vectors = [
-            (encoder.steps if over_steps else encoder)(batch[encoder.inputs], batch[f"{encoder.inputs}_mask"])
-            if encoder.inputs in batch
-            else None
-            for encoder in self.encoders.values()
-        ]  # list of (B, D_i), or of ((B, T, D_i), (B, T))
-        embedding = self.fusion(vectors)  # (B, D)
-        side = self.fusion.side(vectors) if hasattr(self.fusion, "side") else {}
+        given = [self.encode(encoder, batch) for encoder in self.encoders.values()]
+        if not self.training:
+            embedding = self.fusion(given)  # (B, D)
+            return {"logits": self.head(embedding), "side": {}, "embedding": embedding}
+        dropped, side = None, {}
+        if self.dropout is not None:
+            given, dropped = self.dropout(given)  # dropped (B, M)
+        if hasattr(self.fusion, "with_side"):
+            embedding, sides = self.fusion.with_side(given)
+            if dropped is not None:  # noise is nothing to learn a modality from
+                sides = [x.masked_fill(dropped[:, i, None], torch.nan) for i, x in enumerate(sides)]
+            side = dict(zip(self.encoders, sides, strict=True))
+        else:
+            embedding = self.fusion(given)
         output = {"logits": self.head(embedding), "side": side, "embedding": embedding}
-        if self.training and hasattr(self.fusion, "auxiliary"):
-            output["auxiliary"] = self.fusion.auxiliary(vectors, embedding)
+        if hasattr(self.fusion, "auxiliary"):
+            output["auxiliary"] = self.fusion.auxiliary(given, embedding)
         return output
 
+    def encode(self, encoder: Encoder, batch: Mapping[str, Tensor]) -> Tensor | tuple[Tensor, Tensor] | None:
+        """Return what the fusion is given of a modality: (B, D), or steps (B, S, D) and mask (B, S), or None."""
+        if encoder.inputs not in batch:
+            return None
+        x, mask = batch[encoder.inputs], batch[f"{encoder.inputs}_mask"]
+        has = mask.any(dim=1, keepdim=True)  # (B, 1)
+        if self.fusion.sequences:
+            x, real = encoder.steps(x, mask)
+            return x, real & has
+        x = encoder(x, mask)
+        if len(self.encoders) == 1:
+            return x
+        # An encoder that fails is not a missing modality: its NaN goes on as infinity, and the loss tells.
+        return x.masked_fill(x.isnan(), torch.inf).masked_fill(~has, torch.nan)
 
-class Scoring(nn.Sequential):
-    """The head of source 004, section 5.2: dense, ReLU, feature normalisation (batch norm), dense. (B, D) to (B, C)."""
+    def begin(self, modality: str, trained: Model) -> None:
+        """Begin with the encoder of a trained model of `modality`, and with its head where the fusion sees scores.
 
-    def __init__(self, width: int, n_classes: int, *, hidden: int = 64, dropout: float = 0.0):
-        super().__init__(
-            nn.Linear(width, hidden),
-            nn.ReLU(),
-            nn.BatchNorm1d(hidden),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, n_classes),
-        )
+        Raises
+        ------
+        WorkbenchError
+            If the two have other layers.
+        """
+        try:
+            self.encoders[modality].load_state_dict(trained.encoders[modality].state_dict())
+            if hasattr(self.fusion, "heads"):
+                self.fusion.heads[list(self.encoders).index(modality)].load_state_dict(trained.head.state_dict())
+        except (KeyError, RuntimeError) as error:
+            raise WorkbenchError(f"start: the trained model of {modality} has other layers: {error}") from None
+
+    def freeze(self) -> Model:
+        """Keep the encoders, and heads of their own where the fusion has them, as they are: late fusion (source 004).
+
+        Their weights get no gradient; in training too they are in evaluation mode, without dropout and with batch norms
+        as they were.
+        """
+        self.frozen = True
+        for part in self.unimodal():
+            part.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Model:
+        """Set training or evaluation; what is frozen stays in evaluation."""
+        super().train(mode)
+        if self.frozen:
+            for part in self.unimodal():
+                part.eval()
+        return self
+
+    def unimodal(self) -> list[nn.Module]:
+        """Return the parts that one modality alone has trained, or could have."""
+        return [self.encoders, *([self.fusion.heads] if hasattr(self.fusion, "heads") else [])]
+
+
+__all__ = ["MODALITIES", "Encoder", "Model", "Scoring"]

@@ -9,78 +9,18 @@ where a docstring or a `grid` says otherwise; what a grid offers is chosen on th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from sklearn.base import ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import recall_score
 from sklearn.model_selection import ParameterGrid
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC, LinearSVC
 
 from workbench.acoustics.pruning import CorrelationPruner
-from workbench.errors import WorkbenchError, choose
-
-
-@dataclass(frozen=True)
-class Classical:
-    """A classifier: what makes it (``make(seed=..., **settings)``), the settings to choose from, its source."""
-
-    make: Callable[..., ClassifierMixin]
-    source: str
-    grid: dict[str, list] = field(default_factory=dict)
-
-
-def _svc(**fixed) -> Callable[..., SVC]:
-    def make(*, seed: int, **settings) -> SVC:
-        # Ties broken: the class named is the one of the greatest decision value, of which the probabilities are made.
-        return SVC(break_ties=True, random_state=seed, **fixed, **settings)
-
-    return make
-
-
-def _seeded(kind: type, **fixed) -> Callable[..., ClassifierMixin]:
-    return lambda *, seed, **settings: kind(random_state=seed, **fixed, **settings)
-
-
-def _nearest(*, seed: int, **settings) -> KNeighborsClassifier:
-    return KNeighborsClassifier(algorithm="brute", **settings)  # keeps the rows themselves, no tree
-
-
-_C, _SVMS = [0.1, 1.0, 10.0], "002, section 3.3.3, Table 3-5"
-# The structured SVM (SSVM) of source 004 is not described there: assumed is the joint multi-class machine of Crammer
-# and Singer (2001), to which the structured SVM comes down where the answer is one label.
-CLASSICAL: dict[str, Classical] = {
-    "logistic_regression": Classical(
-        _seeded(LogisticRegression, max_iter=3000), "003, audio experiments", {"C": [0.001, 0.01, 0.1]}
-    ),
-    "svm_linear": Classical(_svc(kernel="linear"), _SVMS, {"C": [0.001, 0.01, 0.1]}),
-    "svm_rbf": Classical(_svc(kernel="rbf"), _SVMS, {"C": [1.0, 3.0, 10.0]}),
-    "svm_poly3": Classical(_svc(kernel="poly", degree=3), _SVMS, {"C": _C, "coef0": [0.0, 1.0]}),
-    "svm_poly4": Classical(_svc(kernel="poly", degree=4), _SVMS, {"C": _C, "coef0": [0.0, 1.0]}),
-    "svm_sigmoid": Classical(_svc(kernel="sigmoid"), "002, section 5.4", {"C": _C}),
-    "ssvm": Classical(
-        _seeded(LinearSVC, multi_class="crammer_singer", max_iter=20_000), "004, section 4.2.1, Table 4.1", {"C": _C}
-    ),
-    "random_forest": Classical(
-        _seeded(RandomForestClassifier, n_estimators=200),
-        "003, audio experiments",
-        {"max_features": ["sqrt", 0.2], "min_samples_leaf": [1, 3]},
-    ),
-    "knn": Classical(_nearest, "003, audio experiments; 002, section 5.4", {"n_neighbors": [1, 3, 5, 9, 15, 24]}),
-    "mlp": Classical(
-        _seeded(MLPClassifier, hidden_layer_sizes=(200,), max_iter=500),
-        "002, section 3.3.3 (200 units assumed, in one layer)",
-        {"alpha": [0.01, 1.0, 10.0]},
-    ),
-}
+from workbench.classifiers import CLASSICAL, untrained
+from workbench.errors import choose
 
 
 def make(name: str, *, seed: int = 0, n_features: int | None = None, **settings) -> Pipeline:
@@ -100,11 +40,7 @@ def make(name: str, *, seed: int = 0, n_features: int | None = None, **settings)
     WorkbenchError
         For an unknown name or setting.
     """
-    entry = CLASSICAL[choose("classifier", name, CLASSICAL)]
-    try:
-        classifier = entry.make(seed=seed, **settings)
-    except TypeError as error:
-        raise WorkbenchError(f"classifier {name!r} with settings {settings}: {error}") from None
+    classifier = untrained(name, seed=seed, **settings)
     steps = [("imputer", SimpleImputer(strategy="median", keep_empty_features=True)), ("scaler", StandardScaler())]
     if n_features is not None:
         steps.append(("pruner", CorrelationPruner(n_features=n_features)))

@@ -220,12 +220,18 @@ class EfficientFace(Encoder):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, H, W, 3) uint8 RGB frames, H and W multiples of 16, and (B, T) mask to (B, width)."""
+        x, _ = self.steps(x, mask)  # (B, n_frames, width), or (B, 1, width) where dense
+        return x.amax(dim=1) if self.pool == "max" else x.mean(dim=1)
+
+    def steps(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The same to what is pooled, (B, n_frames, width), one step where dense, and which are real (B, n_frames)."""
+        real = mask.any(dim=1, keepdim=True)  # (B, 1)
         x = on_real(self.face, x, mask)  # (B, T, 1024)
         x = spread(x, mask, self.n_frames).transpose(1, 2)  # (B, 1024, n_frames)
         x = self.over_time(x)  # (B, 128, n_frames), or (B, 1024) where dense
         if self.pool == "dense":
-            return x
-        return x.amax(dim=-1) if self.pool == "max" else x.mean(dim=-1)
+            return x[:, None], real
+        return x.transpose(1, 2), real.expand(-1, self.n_frames)
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return random frames and their mask."""

@@ -9,36 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from workbench.errors import choose
+from workbench.errors import WorkbenchError, choose
+from workbench.fusion.neural import Fusion
 from workbench.models.contrastive import CONTRASTIVE
+from workbench.models.crossmodal import CrossModal, Steps, completed
 from workbench.models.steps import mean_over
 
 CHARACTERS = " 'abcdefghijklmnopqrstuvwxyz"  # 1, 2, 3...; 0 is CTC's blank
 
-Steps = tuple[Tensor, Tensor]  # (B, S, D) and which of them are real (B, S)
 
-
-class CrossModal(nn.Module):
-    """One cross-modal encoder (source 000, Figure 8): queries of one modality attend to the steps of another.
-
-    Attention, residual, layer norm; dense, GELU, dense, residual, layer norm.
-    """
-
-    def __init__(self, width: int, n_heads: int, feed_forward: int, dropout: float):
-        super().__init__()
-        self.attention = nn.MultiheadAttention(width, n_heads, dropout=dropout, batch_first=True)
-        self.dense = nn.Sequential(nn.Linear(width, feed_forward), nn.GELU(), nn.Linear(feed_forward, width))
-        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, x: Tensor, other: Tensor, mask: Tensor) -> Tensor:
-        """(B, Q, D) queries, (B, K, D) steps attended to and their (B, K) mask to (B, Q, D)."""
-        heard, _ = self.attention(x, other, other, key_padding_mask=~mask, need_weights=False)
-        x = self.norms[0](x + self.dropout(heard))
-        return self.norms[1](x + self.dropout(self.dense(x)))
-
-
-class Mmer(nn.Module):
+class Mmer(Fusion):
     """The fusion of MMER: three cross-modal encoders and the acoustic gate, over the steps of speech and words.
 
     Speech-aware words: speech attends to words, and words to the result, which gives one vector a word again.
@@ -51,7 +31,7 @@ class Mmer(nn.Module):
     second attention of the speech-aware words, the dense layer and the speech beside it are as in the published code,
     whose self-attention over the words before all this is left out, for RoBERTa is that. So is MMER's third
     auxiliary task (a clip and its augmented copy), of which the source gives no account. A modality that is missing
-    stands as one step of zeros; each clip of one that is there needs a real step.
+    stands as one step of zeros.
 
     Parameters
     ----------
@@ -64,10 +44,12 @@ class Mmer(nn.Module):
     """
 
     sequences = True  # wants each encoder's steps, not its vector
+    source = "000, chapters 2 and 3; Ghosh et al. 2023"
 
     def __init__(
         self,
         widths: Sequence[int],
+        n_classes: int = 8,
         *,
         width: int = 768,
         n_heads: int = 12,
@@ -76,8 +58,10 @@ class Mmer(nn.Module):
         n_characters: int = len(CHARACTERS) + 1,
         projected: int = 128,
     ):
-        super().__init__()
-        self.widths = speech, words = tuple(widths)
+        super().__init__(widths, n_classes)
+        if len(self.widths) != 2:
+            raise WorkbenchError(f"mmer joins speech and words, found {len(self.widths)} modalities")
+        speech, words = self.widths
         self.speech, self.words = nn.Linear(speech, width), nn.Linear(words, width)
         self.speech_on_words = CrossModal(width, n_heads, feed_forward, dropout)
         self.words_on_that = CrossModal(width, n_heads, feed_forward, dropout)
@@ -103,14 +87,12 @@ class Mmer(nn.Module):
         return torch.cat([mean_over(heard, heard_mask), both], dim=-1)
 
     def complete(self, sequences: Sequence[Steps | None]) -> list[Steps]:
-        """Put one step of zeros in place of a missing modality."""
-        present = next(x for x, _ in (steps for steps in sequences if steps is not None))
-        return [
-            (present.new_zeros(len(present), 1, width), present.new_ones(len(present), 1, dtype=torch.bool))
-            if steps is None
-            else steps
-            for steps, width in zip(sequences, self.widths, strict=True)
-        ]
+        """Put one step of zeros where the batch or a clip lacks a modality: attention needs something to attend to."""
+        out = []
+        for x, mask in completed(sequences, self.widths):
+            first = torch.arange(mask.shape[1], device=mask.device) == 0
+            out.append((x, mask | (first & ~mask.any(dim=1, keepdim=True))))
+        return out
 
     def auxiliary(self, sequences: Sequence[Steps | None], embedding: Tensor) -> dict[str, Tensor]:
         """Return what `auxiliary_losses` needs.

@@ -221,6 +221,8 @@ class Streaming(nn.Module):
         super().__init__()
         if strange := [name for name, encoder in model.encoders.items() if not isinstance(encoder, Stream)]:
             raise WorkbenchError(f"the encoder of {', '.join(strange)} carries no state: choose streams")
+        if model.fusion.sequences:
+            raise WorkbenchError("a fusion over steps would need them all again: choose one of vectors")
         self.model = model.eval()
 
     def forward(self, state: Mapping[str, tuple], inputs: Mapping[str, Tensor]) -> tuple[Tensor, dict]:

@@ -2,8 +2,10 @@
 
 A study names its `source` and `table`, the `classes`, the `protocols` and `repeats` (seeds), `profiles` (sizes:
 `smoke`, `demo`, `full`; one may change variants, for time) and the `variants`: settings of encoders, fusion and
-training, of a classical classifier, or of a late fusion over other variants, each with the numbers published for it.
-With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
+training, of a classical classifier, or of a late fusion over other variants (`members`, with `stacking` or a `rule`),
+each with the numbers published for it. `start` names variants whose encoders a network begins with, and `freeze: true`
+keeps these as they are. With `predict_training` the clips trained on are predicted too (usage `train`), where a
+published table has them.
 """
 
 from __future__ import annotations

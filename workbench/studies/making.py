@@ -11,8 +11,8 @@ from sklearn.base import clone
 
 from workbench import augment, classifiers, runs, splits, standards
 from workbench.errors import WorkbenchError
-from workbench.fusion import stacking
-from workbench.models import arrays_of, build, classical, named
+from workbench.fusion import rules, stacking
+from workbench.models import arrays_of, build, classical
 from workbench.predict import load_model
 from workbench.prepare import sound_arrays
 from workbench.studies import results
@@ -27,7 +27,7 @@ def execute(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
         return run
     run.begin()
     if "members" in run.params:
-        _stack(run)
+        _join(run)
     elif "classical" in run.params:
         _classify(run, whole, data[run.params["modality"]], item)
     else:
@@ -88,7 +88,8 @@ def _clips(run: runs.Run, whole: Plan, data: Data) -> Clips:
 def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     """Train a network on the fold's inner training clips and predict its validation and test clips.
 
-    Its encoders may start from those of runs on the same fold and seed, which met the same training clips only.
+    Its encoders may start from those of runs on the same fold and seed, which met the same training clips only; with
+    `freeze` they stay as those left them.
     """
     params, where = run.params, sides(whole, data, item)
     settings = Settings(**params["training"])
@@ -96,8 +97,10 @@ def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
     for name in params.get("start", ()):
         trained = load_model(runs.load(name))
-        for modality, encoder in trained.encoders.items():
-            model.encoders[modality].load_state_dict(encoder.state_dict())
+        for modality in trained.encoders:
+            model.begin(modality, trained)
+    if params.get("freeze"):
+        model.freeze()
     clips = _clips(run, whole, data)
     history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
     parts = []
@@ -134,16 +137,27 @@ def _classify(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
     run.finish(pd.concat(parts, ignore_index=True))
 
 
-def _stack(run: runs.Run) -> None:
+def _join(run: runs.Run) -> None:
     """Train a late fusion on its members' probabilities of their inner validation clips; predict the test clips.
 
     Those clips are out-of-fold: no member was trained on them (they chose the members' best epoch), and no test
     speaker had a part in them.
     """
-    tables = [runs.load(name).predictions() for name in run.params["members"]]
+    params, classes = run.params, run.params["classes"]
+    tables = [runs.load(name).predictions() for name in params["members"]]
     about, scores = stacking.join([table[table["usage"] == "validation"] for table in tables])
-    model = named("stacking", run.params["stacking"], stacking.STACKERS).fit(scores, about["emotion"])
-    about, scores = stacking.join([table[table["usage"] == "test"] for table in tables])
-    probabilities = classifiers.probabilities(model, scores, run.params["classes"])
-    classifiers.save(model, run.folder / "model.skops")
-    run.finish(results.predictions(run, about, probabilities, "test"))
+    tested, given = stacking.join([table[table["usage"] == "test"] for table in tables])
+    if "rule" in params:
+        emotion = [classes.index(name) for name in about["emotion"]]
+        rule = rules.fit(params["rule"], stacking.by_member(scores, len(tables)), emotion)
+        rule.save(run.folder / "rule.json")
+        probabilities = rule(stacking.by_member(given, len(tables)))
+    else:
+        model, selection = stacking.fit(
+            params["stacking"], scores, about["emotion"], speakers=about["speaker"].tolist(), seed=params["seed"]
+        )
+        if len(selection) > 1:
+            selection.to_csv(run.folder / "selection.csv", index=False)
+        classifiers.save(model, run.folder / "model.skops")
+        probabilities = classifiers.probabilities(model, given, classes)
+    run.finish(results.predictions(run, tested, probabilities, "test"))

@@ -11,8 +11,10 @@ import pandas as pd
 from workbench import geometry, recipes, runs, splits, standards
 from workbench.datasets import Corpus, select
 from workbench.emotions import in_order
-from workbench.errors import WorkbenchError
-from workbench.models import arrays_of
+from workbench.errors import WorkbenchError, choose
+from workbench.fusion import rules
+from workbench.fusion.stacking import STACKERS
+from workbench.models import FUSIONS, arrays_of
 from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
@@ -94,9 +96,14 @@ def variants(study: Study, names: Sequence[str]) -> Iterator[str]:
 
 
 def check(whole: Plan, names: Sequence[str]) -> None:
-    """Raise a WorkbenchError if a variant cannot be run: an array not kept by the recipe, more than one classifier."""
+    """Raise a WorkbenchError if a variant cannot be run.
+
+    An array not kept by the recipe, more than one classifier, a fusion that there is not, frozen encoders that no run
+    has trained.
+    """
     for name in names:
         settings = whole.settings(name)
+        check_fusion(name, settings)
         if len(settings.get("classical", "1")) != 1:
             raise WorkbenchError(
                 f"variant {name!r}: expected one modality under classical, found {settings['classical']}"
@@ -109,6 +116,22 @@ def check(whole: Plan, names: Sequence[str]) -> None:
                 f"variant {name!r} ({', '.join(models)}) reads {', '.join(missing)}, but recipe {whole.recipe.name!r} "
                 f"keeps {', '.join(whole.recipe.keep)}: add it to the study's recipe (keep)"
             )
+
+
+def check_fusion(variant: str, settings: dict) -> None:
+    """Raise a WorkbenchError if a variant's fusion, stacking or rule is not one that there is."""
+    if "members" in settings:
+        by = [key for key in ("stacking", "rule") if key in settings]
+        if len(by) != 1:
+            raise WorkbenchError(f"variant {variant!r}: members need stacking or a rule, one of them, found {by}")
+        if by == ["rule"]:
+            rules.check(settings["rule"])
+        else:
+            choose("stacking", settings["stacking"].get("name", ""), STACKERS)
+    if settings.get("fusion"):
+        choose("fusion", settings["fusion"].get("name", ""), FUSIONS)
+    if settings.get("freeze") and "start" not in settings:
+        raise WorkbenchError(f"variant {variant!r}: freeze keeps trained encoders, but no start names their variants")
 
 
 @dataclass(frozen=True)
@@ -179,7 +202,8 @@ def run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
         if key in settings
     }
     if "members" in needed:
-        return runs.make(params | needed | {"stacking": settings["stacking"]})
+        by = "rule" if "rule" in settings else "stacking"
+        return runs.make(params | needed | {by: settings[by]})
     params |= needed | {
         "data": data[params["modality"]].key,
         "inner_share": study.inner_share,
@@ -189,6 +213,8 @@ def run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
         params["predict_training"] = True
     if "normalise" in settings:
         params["normalise"] = standards.check(settings["normalise"])
+    if settings.get("freeze"):
+        params["freeze"] = True
     if "classical" in settings:
         return runs.make(params | {"classical": settings["classical"]})
     training = {**study.training, **whole.profile.get("training", {}), **settings.get("training", {})}

@@ -31,7 +31,8 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
     """Return rows of the predictions table for `clips`, in their order."""
     params, classes = run.params, run.params["classes"]
     if "members" in params:
-        model, fusion = "+".join(name.split("/")[1] for name in params["members"]), params["stacking"]["name"]
+        model = "+".join(name.split("/")[1] for name in params["members"])
+        fusion = params["rule" if "rule" in params else "stacking"]["name"]
     else:
         model = "+".join(settings["name"] for settings in params.get("encoders", params.get("classical")).values())
         fusion = (params.get("fusion") or {"name": "none"})["name"]
