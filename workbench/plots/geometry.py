@@ -61,7 +61,7 @@ def fitted_face(
         *(Line2D([], [], color=colour, lw=1.8, label=f"head's {name}") for name, colour in AXES.items()),
     ]
     legend_above(figure, handles, ncols=len(handles))
-    yaw, pitch, roll = fitted.pose[face]
+    yaw, pitch, roll = np.round(fitted.pose[face]) + 0.0  # -0.0 becomes 0
     picture.set_title(f"yaw {yaw:.0f}°, pitch {pitch:.0f}°, roll {roll:.0f}°", loc="left")
     bars.set_title(f"action units; off by {fitted.residual[face]:.1f} px", loc="left")
     return finish(figure, title, note)
