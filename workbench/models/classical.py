@@ -1,9 +1,10 @@
 """Classical classifiers: scikit-learn pipelines over one row of numbers a clip.
 
-A row is the mean of an array over its real steps: of `features` (the named features of source 003 are one step), of
-`action_units`, of embeddings. Every pipeline puts the training median where a number is missing, standardises by the
-training clips and, if asked, prunes by correlation, before its classifier. Settings are scikit-learn's defaults but
-where a docstring or a `grid` says otherwise; what a grid offers is chosen on the inner split (`select`).
+A row sums up arrays over their real steps by some statistics (`rows`): `features` (the named features of source 003,
+one step), `mel`, `action_units`, embeddings. Every pipeline puts the training median where a number is missing,
+standardises by the training clips and, if asked, prunes by correlation, before its classifier. Settings are
+scikit-learn's defaults but where a docstring or a `grid` says otherwise; what a grid offers is chosen on the inner
+split (`select`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+"""How to train: every setting of the loop with its range, and the learning rate from epoch to epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from workbench.augment import policy
+from workbench.errors import WorkbenchError, choose
+
+OPTIMISERS = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": torch.optim.RMSprop,
+    "sgd": torch.optim.SGD,
+}
+
+
+SCHEDULES = ("constant", "cosine", "plateau", "step")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    `patience` epochs without a lower loss on the inner validation clips end the training; the weights of the best
+    epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the losses of a model's
+    side branches. `schedule` moves the learning rate from epoch to epoch: `constant`; `cosine`, down to nothing over
+    `epochs`; `step`, times `schedule_factor` every `schedule_epochs`; `plateau`, the same where the validation loss has
+    not dropped for so many epochs (source 004 halves after 10). `augment` is what `augment.policy` takes, kept with all
+    its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
+    so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
+    """
+
+    epochs: int = 40
+    batch_size: int = 32
+    optimiser: str = "adam"
+    learning_rate: float = 2e-4
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    patience: int = 10
+    side_weight: float = 1.0
+    precision: str = "no"
+    schedule: str = "constant"
+    schedule_epochs: int = 10
+    schedule_factor: float = 0.5
+    augment: list[dict] = field(default_factory=list)
+    copies: int = 0
+
+    def __post_init__(self):
+        choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("precision", self.precision, ("no", "bf16", "fp16"))
+        choose("schedule", self.schedule, SCHEDULES)
+        for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
+            if not getattr(self, name) > 0:
+                raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
+        object.__setattr__(self, "augment", policy(self.augment).settings())
+        if self.copies < 0 or (self.copies and not self.augment):
+            why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
+            raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
+
+
+def rate_factor(settings: Settings, losses: Sequence[float]) -> float:
+    """Return what the learning rate is multiplied by in the next epoch, given the validation loss of those before.
+
+    It depends on nothing else, so that a resumed run goes on as it would have.
+    """
+    if settings.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * len(losses) / settings.epochs))
+    if settings.schedule == "step":
+        return settings.schedule_factor ** (len(losses) // settings.schedule_epochs)
+    factor, best, waited = 1.0, math.inf, 0
+    for loss in losses if settings.schedule == "plateau" else ():
+        best, waited = (loss, 0) if loss < best else (best, waited + 1)
+        if waited == settings.schedule_epochs:
+            factor, waited = factor * settings.schedule_factor, 0
+    return factor
