@@ -7,7 +7,7 @@ take whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -17,13 +17,9 @@ from sklearn.model_selection import PredefinedSplit, StratifiedKFold, train_test
 
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
+from workbench.splits.leaks import LeakError, audit
 
-KINDS = ("speaker", "take", "clip")
 DEFAULT_FOLDS = 5
-
-
-class LeakError(WorkbenchError):
-    """Something stands on both sides of a split."""
 
 
 class Fold(NamedTuple):
@@ -231,41 +227,6 @@ def inner_split(
     return fit, validation
 
 
-def audit(
-    clips: pd.DataFrame, train: Sequence[int], test: Sequence[int], *, allow: Iterable[str] = ()
-) -> dict[str, object]:
-    """Report what stands on both sides of a split.
-
-    Returns ``{"leaks": bool, "shared": {"speaker": n, "take": n, "clip": n}, "unknown": {...}}``: `shared` counts
-    distinct speakers, takes and clips. A name left empty is not known and does not count there: `unknown` says of how
-    many clips on either side, and as long as it is not 0, `leaks` being False proves nothing about that kind.
-
-    Raises
-    ------
-    LeakError
-        If anything of a kind that is not in `allow` is shared; the message gives examples.
-    """
-    allow = {choose("kind of leak", kind, KINDS) for kind in allow}
-    sides = clips.iloc[np.asarray(train)], clips.iloc[np.asarray(test)]
-    shared = {kind: sorted(set.intersection(*(_known(side[kind]) for side in sides))) for kind in KINDS}
-    found = [
-        f"{len(names)} {kind}{'s' * (len(names) > 1)} (such as {', '.join(map(str, names[:3]))})"
-        for kind, names in shared.items()
-        if names and kind not in allow
-    ]
-    if found:
-        raise LeakError(f"both sides of the split hold {', '.join(found)}; expected none")
-    return {
-        "leaks": any(shared.values()),
-        "shared": {kind: len(names) for kind, names in shared.items()},
-        "unknown": {kind: sum(int((side[kind].fillna("") == "").sum()) for side in sides) for kind in KINDS},
-    }
-
-
-def _known(names: pd.Series) -> set:
-    return set(names.dropna()) - {""}
-
-
 def _speakers(clips: pd.DataFrame, at_least: int = 1) -> pd.Series:
     """Return the column of speakers, all of them known and at least so many distinct."""
     speakers = clips["speaker"]
@@ -330,3 +291,18 @@ def _validation_takes(table: pd.DataFrame, share: float, seed: int) -> list[str]
     except ValueError as error:
         raise WorkbenchError(f"inner split by take: {error}") from error
     return list(chosen)
+
+
+__all__ = [
+    "PROTOCOLS",
+    "Fold",
+    "LeakError",
+    "audit",
+    "frontal_to_turned",
+    "grouped",
+    "inner_split",
+    "leave_one_speaker_out",
+    "make_folds",
+    "random_folds",
+    "speaker_pairs",
+]
