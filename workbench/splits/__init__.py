@@ -152,6 +152,7 @@ PROTOCOLS: dict[str, Callable[..., list[Fold]]] = {
     "frontal-to-turned": frontal_to_turned,
     "random": random_folds,
 }
+SHARING = ("random",)  # what shares speakers between the sides, and so never stands alone
 COUNTED_BY_SPEAKERS = ("leave-one-speaker-out", "speaker-pairs")
 
 
@@ -295,6 +296,7 @@ def _validation_takes(table: pd.DataFrame, share: float, seed: int) -> list[str]
 
 __all__ = [
     "PROTOCOLS",
+    "SHARING",
     "Fold",
     "LeakError",
     "audit",
