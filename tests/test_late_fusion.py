@@ -20,7 +20,7 @@ from workbench.errors import WorkbenchError
 from workbench.fusion import rules, stacking
 from workbench.models import FUSIONS
 from workbench.predict import predict
-from workbench.studies import planning, running
+from workbench.studies import items, planning, running
 
 CLASSES = ("happy", "sad", "angry")
 NOBODY = [np.nan] * 3
@@ -332,8 +332,6 @@ def test_other_fusions_are_other_runs(made, tiny):
     assert len({run.name for folds in made.values() for run in folds}) == 2 * len(VARIANTS)
     changed = study(VARIANTS | {"mean": MEMBERS | {"rule": {"name": "product"}}})
     whole = planning.plan(changed, tiny, profile="smoke")
-    data = {modality: planning.load(whole, modality, 1, None) for modality in ("audio", "video", "audiovisual")}
-    fold = running.splits.make_folds(whole.takes, "speaker-disjoint", n_folds=2, seed=0)[0]
-    run = planning.run_of(whole, data, planning.Item("mean", "speaker-disjoint", fold, 0))
+    run = items.run_of(items.Item(whole, "mean", "speaker-disjoint", "fold1", 0), planning.Prepared())
     assert run.params["rule"] == {"name": "product"}
     assert run.name not in {one.name for one in made["mean"]}

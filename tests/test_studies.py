@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from workbench import classifiers, evaluation, figures, runs, splits, studies
+from workbench import classifiers, evaluation, figures, runs, studies
 from workbench.errors import WorkbenchError
 from workbench.fusion import stacking
 from workbench.predict import predict
-from workbench.studies import planning, results, running, tables
+from workbench.studies import items, planning, results, running, tables
 
 SMALL = {"n_folds": 2, "training": {"epochs": 1, "batch_size": 8}}
 VARIANTS = ["audio_cnn", "video_lrcn", "n0", "late_lr"]
@@ -118,9 +118,8 @@ def test_finished_runs_are_skipped_and_a_broken_one_is_made_again(made, tiny):
 
 def test_other_settings_make_other_runs(made, tiny):
     whole = planning.plan(small(training={"epochs": 2}), tiny, profile="smoke")
-    data = {"audio": planning.load(whole, "audio", 1, None)}
-    item = planning.Item("audio_cnn", "random", splits.make_folds(whole.takes, "random", n_folds=2)[0], 0)
-    assert planning.run_of(whole, data, item).name not in {run.name for run in made}
+    item = items.Item(whole, "audio_cnn", "random", "fold1", 0)
+    assert items.run_of(item, planning.Prepared()).name not in {run.name for run in made}
 
 
 def test_results_are_found_without_the_corpus(made):
@@ -228,8 +227,9 @@ def test_wrong_names_are_answered_with_the_choices(made, tiny):
 
 
 def test_there_are_no_more_folds_than_speakers(tiny):
-    assert planning.plan(small(n_folds=9), tiny, profile="smoke").profile["n_folds"] == 4
-    assert planning.plan(small(n_folds=3), tiny, profile="smoke").profile["n_folds"] == 3
+    for n_folds, expected in ((9, 4), (3, 3)):
+        plan = planning.plan(small(n_folds=n_folds), tiny, profile="smoke")
+        assert len(plan.folds("speaker-disjoint", 0)) == plan.n_folds("speaker-disjoint") == expected
 
 
 def test_a_class_absent_from_training(made, tiny, tmp_path, monkeypatch):
@@ -252,7 +252,7 @@ def test_an_encoder_whose_input_the_recipe_does_not_keep_is_named_before_work(ti
 
 def test_runs_on_another_preparation_are_other_runs(tiny, data_folder, monkeypatch):
     whole = planning.plan(studies.load("thread"), tiny, profile="smoke")
-    before = planning.load(whole, "audio", 1, None).key
-    assert planning.load(whole, "audio", 1, None).key == before
+    before = planning.load(whole, "audio").key
+    assert planning.load(whole, "audio").key == before
     monkeypatch.setattr("workbench.recipes.VERSION", 0)
-    assert planning.load(whole, "audio", 1, None).key != before
+    assert planning.load(whole, "audio").key != before

@@ -2,7 +2,7 @@
 
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
 `history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
-test prediction) and, last, `done`.
+test prediction), `cost.json` where a study measures costs and, last, `done`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -51,6 +51,10 @@ class Run:
         """Whether the run is finished."""
         return (self.folder / "done").exists()
 
+    def shown_as(self, study: str, variant: str) -> Run:
+        """Return the run as a variant of a study that shows it, which may be another than it was made for."""
+        return replace(self, params=self.params | {"study": study, "variant": variant})
+
     def begin(self) -> None:
         """Write the parameters and the environment."""
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -69,8 +73,9 @@ class Run:
         (self.folder / "done").touch()
 
     def predictions(self) -> pd.DataFrame:
-        """Return the predictions table."""
-        return pd.read_parquet(self.folder / "predictions.parquet")
+        """Return the predictions table; `study` and `variant` are those that the run is shown as."""
+        table = pd.read_parquet(self.folder / "predictions.parquet")
+        return table.assign(study=self.params["study"], variant=self.params["variant"])
 
     def history(self) -> pd.DataFrame:
         """Return the training history, one row an epoch."""
@@ -85,6 +90,11 @@ def make(params: dict, *, root: Path | None = None) -> Run:
     """Return the run of these parameters, whether it exists yet or not."""
     name = f"{params['fold']}-{params['seed']}-{digest(params)}"
     return Run((root or paths.runs()) / params["study"] / params["variant"] / name, params)
+
+
+def named(name: str) -> Run:
+    """Return the run of this name under the runs folder, finished or not; its parameters are left out."""
+    return Run(paths.runs() / name, {})
 
 
 def load(name: str | Path) -> Run:

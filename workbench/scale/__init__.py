@@ -10,8 +10,9 @@ from workbench.errors import WorkbenchError
 from workbench.scale.memory import keep_memory
 from workbench.scale.numerics import one_thread
 from workbench.scale.processes import Died, Processes
+from workbench.scale.ranks import ranks
 
-__all__ = ["fan_out", "keep_memory"]
+__all__ = ["fan_out", "keep_memory", "ranks"]
 
 
 def fan_out(

@@ -27,21 +27,11 @@ FOLDER = Path(__file__).parent
 SENSES = {"features": "audio", "scene": "video", "geometry": "video"}
 # Of `published`: rates in percent, `loss`, and counts as they are. `by_fold`, `by_seed`, `by_class` map names to them.
 RATES = ("accuracy", "sd", "best", "worst", "train", "train_sd", "validation", "precision", "recall", "f1")
-OTHERS = (
-    "loss",
-    "loss_sd",
-    "train_loss",
-    "train_loss_sd",
-    "parameters",
-    "multiply_adds",
-    "latency_ms",
-    "bytes_per_clip",
-)
+COSTS = ("parameters", "multiply_adds", "latency_ms", "bytes_per_clip")
+LOSSES = ("loss", "loss_sd", "train_loss", "train_loss_sd")
 MAPPINGS = ("by_fold", "by_seed", "by_class", "n_neighbors", "settings")
-PUBLISHED = (*RATES, *OTHERS, *MAPPINGS, "row", "setting", "note")
-MEASURES = (
-    "accuracy", "uar", "precision", "recall", "f1", "loss", "parameters", "multiply_adds", "latency_ms", "bytes_per_clip"
-)  # fmt: skip
+PUBLISHED = (*RATES, *LOSSES, *COSTS, *MAPPINGS, "row", "setting", "note")
+MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 
 
 @dataclass(frozen=True)
@@ -110,8 +100,8 @@ class Study:
         """Return what a variant hears or sees: `audio`, `video`, or `audiovisual`."""
         settings = self.variant(variant)
         if "of" in settings:
-            study, _, other = settings["of"].partition("/")
-            return load(study).modality(other)
+            study, other = load_of(settings["of"])
+            return study.modality(other)
         kinds = {SENSES.get(name, name) for name in (*settings.get("encoders", ()), *settings.get("classical", ()))}
         kinds |= {self.modality(name) for name in settings.get("members", ())}
         return kinds.pop() if len(kinds) == 1 else "audiovisual"
@@ -142,4 +132,19 @@ def load(name: str) -> Study:
         raise WorkbenchError(f"{path.name}: {error}") from None
 
 
-__all__ = ["Study", "by_protocol", "load", "names"]
+def load_of(name: str) -> tuple[Study, str]:
+    """Return the study and the variant that ``STUDY/VARIANT`` names.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is none such, or it is one of yet another study.
+    """
+    study, _, variant = name.partition("/")
+    found = load(study)
+    if "of" in (settings := found.variant(variant)):
+        raise WorkbenchError(f"variant {name!r} is itself one of another study: name that one, {settings['of']!r}")
+    return found, variant
+
+
+__all__ = ["Study", "by_protocol", "load", "load_of", "names"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 
 import numpy as np
@@ -15,27 +16,29 @@ from workbench.fusion import rules, stacking
 from workbench.models import arrays_of, build, classical
 from workbench.predict import load_model
 from workbench.prepare import sound_arrays
-from workbench.studies import results
-from workbench.studies.planning import Data, Item, Plan, identity, run_of
+from workbench.studies import COSTS, results
+from workbench.studies.costs import costs
+from workbench.studies.items import Item, run_of
+from workbench.studies.planning import Data, Prepared, identity
 from workbench.training import Clips, Settings, fit, predict
 
 
-def execute(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
-    """Make the item's run unless it is finished; return it."""
-    run = run_of(whole, data, item)
+def execute(item: Item, prepared: Prepared) -> runs.Run:
+    """Make the item's run unless it is finished; return it. The runs that it needs have to be finished."""
+    run = run_of(item, prepared)
     if run.done:
         return run
     run.begin()
     if "members" in run.params:
         _join(run)
     elif "classical" in run.params:
-        _classify(run, whole, data[run.params["modality"]], item)
+        _classify(run, prepared.of(item.plan, run.params["modality"]), item)
     else:
-        _train(run, whole, data[run.params["modality"]], item)
+        _train(run, prepared.of(item.plan, run.params["modality"]), item)
     return run
 
 
-def sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
+def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     """Return positions in `data.table` of the clips that fit, validate and test; audited for leaks.
 
     And of those that the fold names `beside`, which are predicted and stay out of both.
@@ -45,22 +48,20 @@ def sides(whole: Plan, data: Data, item: Item) -> dict[str, np.ndarray]:
     WorkbenchError
         If a side has no clip, a class is absent from training, or a speaker or take stands on both sides.
     """
-    by = "take" if item.protocol == "random" else "speaker"
-    inner, validation = splits.inner_split(
-        whole.takes, item.fold.train, share=whole.study.inner_share, seed=item.seed, by=by
-    )
-    takes = {"fit": inner, "validation": validation, "test": item.fold.test, **item.fold.beside}
-    known, every = (pd.MultiIndex.from_frame(table[identity(table)]) for table in (data.table, whole.takes))
+    plan, fold, by = item.plan, item.sides, "take" if item.protocol in splits.SHARING else "speaker"
+    inner, validation = splits.inner_split(plan.takes, fold.train, share=plan.study.inner_share, seed=item.seed, by=by)
+    takes = {"fit": inner, "validation": validation, "test": fold.test, **fold.beside}
+    known, every = (pd.MultiIndex.from_frame(table[identity(table)]) for table in (data.table, plan.takes))
     where = {side: np.flatnonzero(known.isin(every[positions])) for side, positions in takes.items()}
-    what = f"protocol {item.protocol!r}, fold {item.fold.name!r} of {whole.corpus.card.name!r}"
+    what = f"protocol {item.protocol!r}, fold {item.fold!r} of {plan.corpus.card.name!r}"
     for side, positions in where.items():
-        if not len(positions) and side not in item.fold.beside:
+        if not len(positions) and side not in fold.beside:
             raise WorkbenchError(f"{what}: no clip to {side} with; expected at least one on every side")
     absent = sorted(set(data.table["emotion"]) - set(data.table["emotion"].iloc[where["fit"]]))
     if absent:
         raise WorkbenchError(f"{what}: no training clip of {', '.join(absent)}")
     allow = ("speaker",) if by == "take" else ()
-    held_out = ("test", *item.fold.beside)
+    held_out = ("test", *fold.beside)
     for left, right in (("fit", "validation"), *product(("fit", "validation"), held_out)):
         splits.audit(data.table, where[left], where[right], allow=allow)
     return where
@@ -73,11 +74,11 @@ def usages(run: runs.Run, where: dict[str, np.ndarray], trained_on: np.ndarray) 
     return train | others | {"test": where["test"]}
 
 
-def _clips(run: runs.Run, whole: Plan, data: Data) -> Clips:
+def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     """Return the clips as the run's model reads them."""
     names, reader = data.table["clip"].tolist(), data.reader(arrays_of(run.params))
     # The sound itself is read only where augmentation acts on it.
-    speech = augment.Speech(data.store, names, whole.recipe, sound_arrays)
+    speech = augment.Speech(data.store, names, item.plan.recipe, sound_arrays)
     by_speaker = run.params.get("normalise") == "speaker"
     speakers = data.table["speaker"].tolist()
     norm = standards.Standards(reader.views, speakers) if by_speaker else None
@@ -85,13 +86,13 @@ def _clips(run: runs.Run, whole: Plan, data: Data) -> Clips:
     return Clips(reader, emotion, speech=speech, standards=norm)
 
 
-def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
+def _train(run: runs.Run, data: Data, item: Item) -> None:
     """Train a network on the fold's inner training clips and predict its validation and test clips.
 
     Its encoders may start from those of runs on the same fold and seed, which met the same training clips only; with
     `freeze` they stay as those left them.
     """
-    params, where = run.params, sides(whole, data, item)
+    params, where = run.params, sides(data, item)
     settings = Settings(**params["training"])
     torch.manual_seed(item.seed)
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
@@ -101,21 +102,23 @@ def _train(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
             model.begin(modality, trained)
     if params.get("freeze"):
         model.freeze()
-    clips = _clips(run, whole, data)
+    clips = _clips(run, item, data)
     history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
     parts = []
     for usage, positions in usages(run, where, where["fit"]).items():
         probabilities, embedding = predict(model, clips, positions)
         parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
+    if set(item.plan.study.measures) & set(COSTS):
+        (run.folder / "cost.json").write_text(json.dumps(costs(model, clips, int(where["test"][0]))))
     run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
 
 
-def _classify(run: runs.Run, whole: Plan, data: Data, item: Item) -> None:
+def _classify(run: runs.Run, data: Data, item: Item) -> None:
     """Choose a classifier's settings on the fold's inner speakers, train it on all training clips, predict.
 
     The validation clips are predicted by the classifier that was trained without them, as a late fusion needs it.
     """
-    params, where = run.params, sides(whole, data, item)
+    params, where = run.params, sides(data, item)
     (settings,), emotion = params["classical"].values(), data.table["emotion"].to_numpy()
     reader = data.reader(arrays_of(params))
     starts = range(0, len(data.table), 256)

@@ -1,14 +1,15 @@
-"""What a study's runs are: the clips, the prepared arrays, and of each run everything that its result depends on."""
+"""What a study is on a corpus at a size: its clips and folds, what its variants are, and the prepared arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from workbench import geometry, recipes, runs, splits, standards
+from workbench import geometry, recipes, splits
 from workbench.datasets import Corpus, select
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
@@ -18,8 +19,7 @@ from workbench.models import FUSIONS, arrays_of
 from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
-from workbench.studies import Study
-from workbench.training import Settings
+from workbench.studies import Study, by_protocol, load_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class Plan:
     size: str
     clips: pd.DataFrame
     takes: pd.DataFrame
+    kept: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"kept": {}}  # what was worked out can be again, and does not travel
 
     def settings(self, variant: str) -> dict:
         """Return the settings of a variant, as the profile changes them (`variants` of the profile)."""
@@ -52,11 +56,68 @@ class Plan:
         """The study's classes that the corpus has, in the vocabulary's order."""
         return in_order(set(self.study.classes) & set(self.takes["emotion"]))
 
+    @cached_property
+    def key(self) -> str:
+        """A hash of the clips and of how they are prepared: plans with equal keys share their prepared arrays."""
+        where = [self.corpus.label, str(self.corpus.root), self.recipe.key]
+        return digest([*where, self.clips[["clip", "emotion", "speaker"]].to_csv(index=False)])
+
+    def n_folds(self, protocol: str) -> int | None:
+        """Return how many folds a protocol makes, None where the speakers decide.
+
+        No more than there are known speakers where a protocol keeps them apart, so that a small corpus is left one
+        speaker out.
+        """
+        if protocol in splits.COUNTED_BY_SPEAKERS:
+            return None
+        wanted, known = by_protocol(self.profile.get("n_folds"), protocol), set(self.takes["speaker"]) - {""}
+        return wanted if not wanted or protocol in splits.SHARING or len(known) < 2 else min(wanted, len(known))
+
+    def folds(self, protocol: str, seed: int) -> dict[str, splits.Fold]:
+        """Return the folds that are run, by name: all of the protocol's, or as many as the profile says (`folds`)."""
+        if (protocol, seed) not in self.kept:
+            made = splits.make_folds(self.takes, protocol, n_folds=self.n_folds(protocol), seed=seed)
+            first = made[: by_protocol(self.profile.get("folds"), protocol)]
+            self.kept[protocol, seed] = {fold.name: fold for fold in first}
+        return self.kept[protocol, seed]
+
+    def seeds(self, protocol: str) -> list[int]:
+        """Return the seeds of a protocol's repeats."""
+        repeats = by_protocol(self.profile.get("repeats", self.study.repeats), protocol) or 1
+        return list(repeats) if isinstance(repeats, list) else list(range(repeats))
+
+    def part(self, variant: str) -> tuple[Plan, str]:
+        """Return the plan that a variant's runs are made under, and its name there.
+
+        It is this one, unless the variant is another study's (`of`) or has `classes` or a `recipe` of its own.
+        """
+        settings = self.settings(variant)
+        own = {key: settings[key] for key in ("classes", "recipe") if key in settings}
+        if "of" not in settings and not own:
+            return self, variant
+        study, name = load_of(settings["of"]) if "of" in settings else (self._with(variant, own), variant)
+        key = digest([study.name, own])
+        if key not in self.kept:
+            self.kept[key] = plan(study, self.corpus, profile=self.size)
+        return self.kept[key].part(name)
+
+    def _with(self, variant: str, own: dict) -> Study:
+        """Return the study with one variant's classes and recipe in place of its own; the variant's go first."""
+        recipe = self.study.recipe | self.profile.get("recipe", {}) | own.get("recipe", {})
+        variants = {name: self.settings(name) for name in self.study.variants}
+        variants[variant] = {key: value for key, value in variants[variant].items() if key not in own}
+        profile = {key: value for key, value in self.profile.items() if key not in ("recipe", "variants")}
+        return replace(
+            self.study,
+            classes=own.get("classes", self.study.classes),
+            recipe=recipe,
+            variants=variants,
+            profiles={self.size: profile},
+        )
+
 
 def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     """Return the plan of a study on a corpus: the clips of its classes, of as many speakers as the profile allows.
-
-    There are no more folds than known speakers, so that a small corpus is left one speaker out.
 
     Raises
     ------
@@ -73,9 +134,6 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
         share = -(-chosen["speakers"] // sexes.ngroups)
         clips = clips[clips["speaker"].isin([name for _, names in sexes for name in names[:share]])]
     takes = clips.drop_duplicates(identity(clips)).sort_values(identity(clips), ignore_index=True)
-    n_speakers = takes["speaker"].replace("", np.nan).nunique()
-    if n_speakers > 1 and chosen.get("n_folds"):
-        chosen = chosen | {"n_folds": min(chosen["n_folds"], n_speakers)}
     return Plan(study, corpus, chosen, profile, clips.reset_index(drop=True), takes)
 
 
@@ -84,26 +142,17 @@ def identity(clips: pd.DataFrame) -> list[str]:
     return ["take", *(["view"] if "view" in clips else [])]
 
 
-def variants(study: Study, names: Sequence[str]) -> Iterator[str]:
-    """Yield the variants, each behind those it needs (members of a late fusion, trained encoders), once."""
-    seen = set()
-    for name in names:
-        settings = study.variant(name)
-        for needed in (*settings.get("members", ()), *settings.get("start", ()), name):
-            if needed not in seen:
-                seen.add(needed)
-                yield needed
-
-
-def check(whole: Plan, names: Sequence[str]) -> None:
-    """Raise a WorkbenchError if a variant cannot be run.
+def check(plan: Plan, names: Sequence[str]) -> None:
+    """Raise a WorkbenchError if a variant, or one that it needs, cannot be run.
 
     An array not kept by the recipe, more than one classifier, a fusion that there is not, frozen encoders that no run
     has trained.
     """
-    for name in names:
+    for variant in names:
+        whole, name = plan.part(variant)
         settings = whole.settings(name)
         check_fusion(name, settings)
+        check(whole, [*settings.get("members", ()), *settings.get("start", ())])
         if len(settings.get("classical", "1")) != 1:
             raise WorkbenchError(
                 f"variant {name!r}: expected one modality under classical, found {settings['classical']}"
@@ -157,10 +206,12 @@ class Data:
         return reader
 
 
-def load(whole: Plan, modality: str, jobs: int, progress: Callable | None) -> Data:
+def load(
+    whole: Plan, modality: str, *, jobs: int = 1, cluster: str | None = None, progress: Callable | None = None
+) -> Data:
     """Prepare the clips of a modality, what is not prepared yet, and return those that can be used."""
     table = select(whole.clips, modality)
-    store, _ = prepare(whole.corpus, table, whole.recipe, jobs=jobs, progress=progress)
+    store, _ = prepare(whole.corpus, table, whole.recipe, jobs=jobs, cluster=cluster, progress=progress)
     table = usable(store, table, modality, whole.recipe)
     if table.empty:
         reasons = store.quarantine["reason"].tolist()[:3]
@@ -171,56 +222,24 @@ def load(whole: Plan, modality: str, jobs: int, progress: Callable | None) -> Da
     return Data(store, table, digest([whole.recipe.key, content.to_csv(index=False)]))
 
 
-@dataclass(frozen=True)
-class Item:
-    """One run to make."""
+class Prepared:
+    """Prepared clips of plans, by modality; each loaded once.
 
-    variant: str
-    protocol: str
-    fold: splits.Fold
-    seed: int
+    Parameters
+    ----------
+    jobs, cluster, progress
+        As `prepare` takes them.
+    """
 
+    def __init__(self, *, jobs: int = 1, cluster: str | None = None, progress: Callable | None = None):
+        self.options, self.kept = {"jobs": jobs, "cluster": cluster, "progress": progress}, {}
 
-def run_of(whole: Plan, data: dict[str, Data], item: Item) -> runs.Run:
-    """Return the item's run, which may or may not exist; its parameters hold all that the result depends on."""
-    study, settings = whole.study, whole.settings(item.variant)
-    params = {
-        "study": study.name,
-        "variant": item.variant,
-        "corpus": whole.corpus.label,
-        "size": whole.size,
-        "protocol": item.protocol,
-        "n_folds": whole.profile.get("n_folds"),
-        "fold": item.fold.name,
-        "seed": item.seed,
-        "modality": study.modality(item.variant),
-        "classes": whole.classes,
-    }
-    needed = {
-        key: [run_of(whole, data, replace(item, variant=name)).name for name in settings[key]]
-        for key in ("members", "start")
-        if key in settings
-    }
-    if "members" in needed:
-        by = "rule" if "rule" in settings else "stacking"
-        return runs.make(params | needed | {by: settings[by]})
-    params |= needed | {
-        "data": data[params["modality"]].key,
-        "inner_share": study.inner_share,
-        "recipe": whole.recipe.values(),
-    }
-    if study.predict_training:
-        params["predict_training"] = True
-    if "normalise" in settings:
-        params["normalise"] = standards.check(settings["normalise"])
-    if settings.get("freeze"):
-        params["freeze"] = True
-    if "classical" in settings:
-        return runs.make(params | {"classical": settings["classical"]})
-    training = {**study.training, **whole.profile.get("training", {}), **settings.get("training", {})}
-    params |= {
-        "encoders": settings["encoders"],
-        "fusion": settings.get("fusion"),
-        "training": asdict(Settings(**training)),
-    }
-    return runs.make(params)
+    def __reduce__(self):
+        return Prepared, ()  # another process reads them for itself
+
+    def of(self, whole: Plan, modality: str) -> Data:
+        """Return the clips of a plan that can be used for a modality, prepared if they are not yet."""
+        key = (whole.key, modality)
+        if key not in self.kept:
+            self.kept[key] = load(whole, modality, **self.options)
+        return self.kept[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections import defaultdict
@@ -22,9 +23,12 @@ def record(study: Study, corpus: str, size: str, made: list[runs.Run]) -> None:
     for run in made:
         systems[f"{corpus}/{size}/{run.params['variant']}/{run.params['protocol']}"].append(run.name)
     path = _path(study.name)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(_read(path) | systems, indent=1, sort_keys=True))
-    os.replace(part, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two at once, the second adds to what the first has noted
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(_read(path) | systems, indent=1, sort_keys=True))
+        os.replace(part, path)
 
 
 def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, usage: str) -> pd.DataFrame:
@@ -70,7 +74,7 @@ def results(
         known = ", ".join(kept) or f"none yet (python -m workbench study run {study} makes them)"
         raise WorkbenchError(f"study {study!r}: no results for {asked} in {_path(study)}; there are: {known}")
     keys.sort(key=lambda key: order.index(key.split("/")[2]))
-    return [runs.load(name) for key in keys for name in kept[key]]
+    return [runs.load(name).shown_as(study, key.split("/")[2]) for key in keys for name in kept[key]]
 
 
 def _path(study: str) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from workbench import runs, splits
+from workbench import paths, runs, scale
 from workbench.datasets import Corpus
-from workbench.studies import Study, making, planning, results
+from workbench.errors import WorkbenchError
+from workbench.studies import Study, items, making, planning, results
 
 
 def run(
@@ -17,16 +19,24 @@ def run(
     variants: Sequence[str] | None = None,
     protocols: Sequence[str] | None = None,
     jobs: int = 1,
+    cluster: str | None = None,
     progress: Callable | None = None,
 ) -> list[runs.Run]:
     """Make the runs of a study and return them, finished.
 
+    Each run computes in one thread, so that it gives the same bytes wherever it is made. Killed at any moment, the same
+    call goes on: finished runs are skipped, a network begins after its last whole epoch. Started by `torchrun`, each of
+    its processes makes its share.
+
     Parameters
     ----------
     variants, protocols : sequences of names, optional
-        Which; by default all of the study's. The members of a late fusion are run with it.
+        Which; by default all of the study's. What a variant needs (members of a late fusion, encoders to start from) is
+        run with it.
     jobs : int
-        Processes that prepare clips.
+        Processes that prepare clips, and then make runs.
+    cluster : str, optional
+        The address of a Dask scheduler whose workers do it instead; they need the same data folder (`scale.fan_out`).
     progress : callable, optional
         Wraps an iterable: ``progress(items, total=..., description=...)``.
 
@@ -35,19 +45,39 @@ def run(
     WorkbenchError
         For an unknown variant or protocol, a fold that would be empty, a class absent from training, a leak.
     """
+    ranks, wanted = scale.ranks(), list(variants or study.variants)
     whole = planning.plan(study, corpus, profile=profile)
-    wanted = list(planning.variants(study, variants or list(study.variants)))
     planning.check(whole, wanted)
-    modalities = {study.modality(name) for name in wanted if "members" not in study.variant(name)}
-    data = {modality: planning.load(whole, modality, jobs, progress) for modality in sorted(modalities)}
-    items = [
-        planning.Item(variant, protocol, fold, seed)
-        for variant in wanted
-        for protocol in protocols or study.protocols
-        for seed in range(whole.profile.get("repeats", study.repeats))
-        for fold in splits.make_folds(whole.takes, protocol, n_folds=whole.profile.get("n_folds"), seed=seed)
+    prepared = planning.Prepared(jobs=jobs, cluster=cluster, progress=progress)
+    asked = {name: items.every(whole, name, protocols or study.protocols) for name in wanted}
+    if ranks.rank:
+        ranks.wait()  # until the first has prepared the clips
+    waves = items.in_waves([item for of_variant in asked.values() for item in of_variant], prepared)
+    if not ranks.rank:
+        ranks.wait()
+    for wave in waves:
+        todo = [item for name, item in ranks.share(list(wave.items())) if not runs.named(name).done]
+        _make(todo, prepared, jobs=jobs, cluster=cluster, progress=progress, name=study.name)
+        ranks.wait()
+    made = [
+        items.run_of(item, prepared).shown_as(study.name, name)
+        for name, of_variant in asked.items()
+        for item in of_variant
     ]
-    steps = progress(items, total=len(items), description=f"study {study.name}") if progress else items
-    made = [making.execute(whole, data, item) for item in steps]
-    results.record(study, corpus.label, profile, made)
+    if not ranks.rank:
+        results.record(study, corpus.label, profile, made)
     return made
+
+
+def _make(todo: list[items.Item], prepared: planning.Prepared, *, jobs, cluster, progress, name: str) -> None:
+    """Make the runs of items that need nothing unfinished."""
+    if not todo:
+        return
+    work = partial(making.execute, prepared=prepared)
+    done = scale.fan_out(work, todo, jobs=min(jobs, len(todo)), cluster=cluster)
+    for run in progress(done, total=len(todo), description=f"study {name}") if progress else done:
+        if not runs.named(run.name).done:
+            raise WorkbenchError(
+                f"a worker made run {run.name} in {run.folder.parents[2]}, expected {paths.runs()}: a cluster's "
+                "workers need the same WORKBENCH_DATA folder, at the same path"
+            )

@@ -1,0 +1,132 @@
+"""What a study's runs are: of each, everything that its result depends on, and which runs it needs first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from workbench import runs, splits, standards
+from workbench.errors import WorkbenchError
+from workbench.studies.planning import Plan, Prepared
+from workbench.training import Settings
+
+NEEDED = ("members", "start")  # keys of a variant's settings that name other variants
+
+
+@dataclass(frozen=True)
+class Item:
+    """One run to make: a variant of the plan's study, on a fold (by name) of a protocol, with a seed."""
+
+    plan: Plan
+    variant: str
+    protocol: str
+    fold: str
+    seed: int
+
+    @property
+    def settings(self) -> dict:
+        """The settings of the variant."""
+        return self.plan.settings(self.variant)
+
+    @property
+    def sides(self) -> splits.Fold:
+        """The fold: positions in `plan.takes`."""
+        return self.plan.folds(self.protocol, self.seed)[self.fold]
+
+    def needs(self, key: str) -> list[Item]:
+        """Return the runs on the same fold that the run builds on: its `members`, or those it has to `start` from.
+
+        Raises
+        ------
+        WorkbenchError
+            If a variant named is on other clips or classes, so that its folds are others.
+        """
+        found = []
+        for name in self.settings.get(key, ()):
+            plan, variant = self.plan.part(name)
+            item = Item(plan, variant, self.protocol, self.fold, self.seed)
+            if plan is not self.plan and not _same(self, item):
+                raise WorkbenchError(
+                    f"variant {self.variant!r} of study {self.plan.study.name!r}: {name!r} has other folds "
+                    f"(classes {plan.classes}, {plan.n_folds(self.protocol)} folds), expected those of this variant "
+                    f"({self.plan.classes}, {self.plan.n_folds(self.protocol)})"
+                )
+            found.append(item)
+        return found
+
+
+def _same(item: Item, other: Item) -> bool:
+    """Say whether two items test the same takes."""
+    fold = other.plan.folds(other.protocol, other.seed).get(other.fold)
+    mine, its = item.plan.takes["take"], other.plan.takes["take"]
+    return fold is not None and set(mine.iloc[item.sides.test]) == set(its.iloc[fold.test])
+
+
+def every(plan: Plan, variant: str, protocols: Iterable[str]) -> list[Item]:
+    """Return the items of a variant on all folds and seeds of the protocols."""
+    whole, name = plan.part(variant)
+    return [
+        Item(whole, name, protocol, fold, seed)
+        for protocol in protocols
+        for seed in whole.seeds(protocol)
+        for fold in whole.folds(protocol, seed)
+    ]
+
+
+def run_of(item: Item, prepared: Prepared) -> runs.Run:
+    """Return the item's run, which may or may not exist; its parameters hold all that the result depends on."""
+    plan, study, settings = item.plan, item.plan.study, item.settings
+    params = {
+        "study": study.name,
+        "variant": item.variant,
+        "corpus": plan.corpus.label,
+        "size": plan.size,
+        "protocol": item.protocol,
+        "n_folds": plan.n_folds(item.protocol),
+        "fold": item.fold,
+        "seed": item.seed,
+        "modality": study.modality(item.variant),
+        "classes": plan.classes,
+    }
+    needed = {key: [run_of(other, prepared).name for other in item.needs(key)] for key in NEEDED if key in settings}
+    if "members" in needed:
+        by = "rule" if "rule" in settings else "stacking"
+        return runs.make(params | needed | {by: settings[by]})
+    params |= needed | {
+        "data": prepared.of(plan, params["modality"]).key,
+        "inner_share": study.inner_share,
+        "recipe": plan.recipe.values(),
+    }
+    if study.predict_training:
+        params["predict_training"] = True
+    if "normalise" in settings:
+        params["normalise"] = standards.check(settings["normalise"])
+    if settings.get("freeze"):
+        params["freeze"] = True
+    if "classical" in settings:
+        return runs.make(params | {"classical": settings["classical"]})
+    training = {**study.training, **plan.profile.get("training", {}), **settings.get("training", {})}
+    params |= {
+        "encoders": settings["encoders"],
+        "fusion": settings.get("fusion"),
+        "training": asdict(Settings(**training)),
+    }
+    return runs.make(params)
+
+
+def in_waves(items: Iterable[Item], prepared: Prepared) -> list[dict[str, Item]]:
+    """Return the items and all that they need, by their runs' names, in waves: each needs only those of earlier."""
+    level: dict[str, int] = {}
+    by_name: dict[str, Item] = {}
+
+    def visit(item: Item) -> int:
+        name = run_of(item, prepared).name
+        if name not in level:
+            level[name] = 1 + max((visit(other) for key in NEEDED for other in item.needs(key)), default=-1)
+            by_name[name] = item
+        return level[name]
+
+    for item in items:
+        visit(item)
+    waves = range(1 + max(level.values(), default=-1))
+    return [{name: item for name, item in by_name.items() if level[name] == wave} for wave in waves]
