@@ -40,16 +40,20 @@ def study_run(
     protocols: Annotated[str | None, typer.Option(help="Names, with commas between [default: the study's]")] = None,
     target: Annotated[str | None, typer.Option(help="Which label, where the corpus has several.")] = None,
     jobs: Jobs = 2,
+    cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that does the work.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the runs of a study; finished ones are skipped, broken ones go on."""
+    """Make the runs of a study; finished ones are skipped, broken ones go on.
+
+    Or several processes share them, on one machine or more: torchrun --nproc_per_node 4 -m workbench study run ...
+    """
     from workbench import datasets, evaluation, runs, studies
     from workbench.studies.running import run
 
     study = studies.load(name)
     opened = datasets.corpus(corpus or study.corpus, root, target=target)
     chosen = {"variants": variants and variants.split(","), "protocols": protocols and protocols.split(",")}
-    made = run(study, opened, profile=profile, jobs=jobs, progress=progress, **chosen)
+    made = run(study, opened, profile=profile, jobs=jobs, cluster=cluster, progress=progress, **chosen)
     columns = [
         "variant",
         "protocol",
