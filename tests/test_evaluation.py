@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from pathlib import Path
 
@@ -232,6 +233,28 @@ def test_paired_difference_matches_takes_not_clips():
     assert (half["n_takes"], half["n_speakers"]) == (120, 3)
     with pytest.raises(WorkbenchError, match="not tested on any take in common"):
         evaluation.paired(good, bad.assign(take="x" + bad["take"]))
+
+
+def test_the_p_value_counts_the_ways_of_signing_the_speakers_gains():
+    gains = np.array([3.0, 1.0, -2.0, 4.0])
+    ways = [abs(np.dot(signs, gains)) >= 6 for signs in itertools.product([-1, 1], repeat=4)]
+    assert evaluation.sign_flips(gains) == np.mean(ways) == 6 / 16
+    assert evaluation.sign_flips(np.zeros(5)) == 1
+    assert np.isnan(evaluation.sign_flips(np.array([1.0])))
+    rng = np.random.default_rng(0)
+    luck = [evaluation.sign_flips(rng.normal(size=24), seed=seed) for seed in range(200)]
+    assert 0.02 < np.mean(np.array(luck) < 0.05) < 0.09, "as often as it says, where there is no difference"
+    assert evaluation.sign_flips(1 + rng.normal(size=24)) < 0.01
+
+
+def test_differences_are_corrected_for_how_many_there_are():
+    best, good, bad = (predictions_table(12, skill=skill, modality="video") for skill in (2, 0.6, 0.2))
+    table = evaluation.differences({"best": best, "good": good, "same": bad}, bad).set_index("system")
+    assert table.loc["best", "difference"] == evaluation.paired(best, bad)["difference"]
+    assert table.loc["best", "p_holm"] == pytest.approx(3 * table.loc["best", "p"])
+    assert table.loc["same", ["difference", "p", "p_holm"]].tolist() == [0, 1, 1]
+    assert (table["p_holm"] >= table["p"]).all()
+    assert table.loc["good", "p_holm"] >= table.loc["best", "p_holm"]
 
 
 def test_paired_interval_is_narrower_than_the_two_apart():

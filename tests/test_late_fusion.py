@@ -227,6 +227,7 @@ VARIANTS = {
     "knn": MEMBERS | {"stacking": {"name": "knn"}},
     "mean": MEMBERS | {"rule": {"name": "mean"}},
     "bayesian": MEMBERS | {"rule": {"name": "bayesian"}},
+    "logs": MEMBERS | {"stacking": {"name": "logistic_regression", "logarithms": True}, "normalise": "speaker"},
 }
 
 
@@ -247,8 +248,8 @@ def made(tiny, tmp_path_factory):
 
 
 def test_fusions_of_every_kind_run_from_a_study(made, tiny):
-    files = {"knn": "model.skops", "mean": "rule.json", "bayesian": "rule.json"}
-    fusions = {"audio_cnn": "none", "video_lrcn": "none", "frozen": "scores"}
+    files = {"knn": "model.skops", "logs": "model.skops", "mean": "rule.json", "bayesian": "rule.json"}
+    fusions = {"audio_cnn": "none", "video_lrcn": "none", "frozen": "scores", "logs": "logistic_regression"}
     for name, folds in made.items():
         tested = runs.predictions(folds).query("usage == 'test'")
         assert sorted(tested["clip"]) == sorted(tiny.clips()["clip"])
@@ -300,6 +301,15 @@ def test_predict_agrees_with_the_saved_predictions_and_does_without_a_face(made,
     assert answer["emotion"] == row["predicted"]
     assert answer["probabilities"]["happy"] == pytest.approx(row["p_happy"], abs=1e-5)
     assert nothing["emotion"] is None
+
+
+def test_predict_standardises_a_speakers_answers_as_the_study_did(made, tiny):
+    rows = made["logs"][0].predictions().query("usage == 'test'")
+    rows = rows[rows["speaker"] == rows["speaker"].iloc[0]].set_index("clip")
+    files = tiny.clips().set_index("clip").loc[rows.index, "path"]
+    answers = predict(files, made["logs"][0])
+    assert [answer["probabilities"]["happy"] for answer in answers] == pytest.approx(rows["p_happy"].tolist(), abs=1e-4)
+    assert "taken as of one speaker" in answers[0]["notes"][-1]
 
 
 def test_a_rule_goes_by_the_member_that_is_there(made, monkeypatch):

@@ -41,6 +41,19 @@ def summary_table(protocols=("speaker-disjoint", "random")):
     return pd.DataFrame(rows)
 
 
+def difference_table():
+    """Differences as `evaluation.differences` gives them: clear, open, clearly worse, and one of a single speaker."""
+    rows = [
+        ("product", 0.05, 0.03, 0.07, 0.0003),
+        ("mean", 0.01, -0.01, 0.02, 0.2),
+        ("bayes", -0.02, -0.03, -0.01, 0.01),
+    ]
+    table = pd.DataFrame(
+        [*rows, ("one", 0.01, np.nan, np.nan, np.nan)], columns=["system", "difference", "low", "high", "p"]
+    )
+    return table.assign(p_holm=3 * table["p"])
+
+
 def confusion_table(k=8, *, counts=False):
     table = np.random.default_rng(0).integers(0, 9, (k, k)) + 60 * np.eye(k, dtype=int)
     table = pd.DataFrame(table, pd.Index(EMOTIONS[:k], name="emotion"), pd.Index(EMOTIONS[:k], name="predicted"))
@@ -126,6 +139,7 @@ FIGURES = {
     "bars_uar": lambda **text: plots.bars(summary_table(["speaker-disjoint"]), metric="uar", **text),
     "bars_long": lambda **text: plots.bars(LONG, metric="macro_f1", **text),
     "protocol_gap": lambda **text: plots.protocol_gap(summary_table(), **text),
+    "differences": lambda **text: plots.differences(difference_table(), against="the voice alone", **text),
     "confusion_matrix": lambda **text: plots.confusion_matrix(confusion_table(), **text),
     "confusion_counts": lambda **text: plots.confusion_matrix(confusion_table(counts=True), **text),
     "roc_curves": lambda **text: plots.roc_curves(roc_table(), **text),
@@ -216,6 +230,15 @@ def test_a_random_split_alone_says_so():
 def test_a_system_without_interval_is_drawn_without_whisker():
     table = summary_table(["speaker-disjoint"]).assign(accuracy_low=np.nan, accuracy_high=np.nan)
     assert "55.0" in {text.get_text() for text in plots.bars(table).axes[0].texts}
+
+
+def test_differences_are_filled_where_the_interval_leaves_out_nothing():
+    axes = plots.differences(difference_table(), against="the voice").axes[0]
+    dots = [line for line in axes.lines if line.get_marker() == "o"]
+    assert [float(dot.get_xdata()[0]) for dot in dots] == [5, 1, -2, 1]
+    assert [to_hex(dot.get_markerfacecolor()) == "#ffffff" for dot in dots] == [False, True, False, True]
+    written = [text.get_text() for text in axes.texts]
+    assert written == ["+5.0   p < 0.001", "+1.0   p = 0.600", "-2.0   p = 0.030", "+1.0   p unknown"]
 
 
 def test_gap_is_random_less_unseen():
