@@ -118,12 +118,14 @@ CASES = [
     Case("stream_face", {"size": 32}, steps=3),
     Case("stream_scene", {"size": 32}, steps=3),
     Case("stream_sound", SOUND, steps=700),
-    Case("vgg_face", {"size": 32, "filters": 2, "dense": 64}),
+    Case("vgg_face", {"size": 32, "filters": 4, "dense": 256}),
     Case("vgg_face", {"size": 32, "filters": 2, "pool": "average", "colours": "imagenet"}, "imagenet"),
     Case("vgg_picture", {"size": 32, "filters": 8}),
     Case("vgg_picture", {"size": 32, "filters": 8, "batch_norm": True}, "batch-norm"),
     Case("vgg_picture", {"size": 32, "filters": 8, "batch_norm": True, "frozen": 13}, "frozen", frozen="features"),
     Case("vgg_picture", {"depth": 19, "inputs": "mfcc", "size": 32, "filters": 8, "batch_norm": True}, "19-mfcc"),
+    Case("yamnet", {"filters": 8}),
+    Case("yamnet", {"filters": 8, "freeze": True}, "frozen", frozen=r"^patch"),
 ]
 
 
