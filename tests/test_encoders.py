@@ -111,6 +111,7 @@ CASES = [
     Case("resnet_segments", SEGMENTS, steps=64),
     Case("resnet_segments", SEGMENTS | {"aggregator": "bilstm"}, "bilstm", 64),
     Case("resnet_segments", SEGMENTS | {"aggregator": "transformer"}, "transformer", 64),
+    Case("resnet_segments", SEGMENTS | {"aggregator": "mean"}, "mean", 64),
     Case("roberta", {"config": WORDS, **ALL}),
     Case("roberta", {"config": WORDS, **ALL, "pool": "first"}, "first"),
     Case("roberta", {"config": WORDS}, "frozen", frozen="backbone"),
@@ -118,11 +119,14 @@ CASES = [
     Case("stream_face", {"size": 32}, steps=3),
     Case("stream_scene", {"size": 32}, steps=3),
     Case("stream_sound", SOUND, steps=700),
-    Case("vgg_face", {"size": 32, "filters": 2}),
+    Case("vgg_face", {"size": 32, "filters": 4, "dense": 256}),
+    Case("vgg_face", {"size": 32, "filters": 2, "pool": "average", "colours": "imagenet"}, "imagenet"),
     Case("vgg_picture", {"size": 32, "filters": 8}),
     Case("vgg_picture", {"size": 32, "filters": 8, "batch_norm": True}, "batch-norm"),
     Case("vgg_picture", {"size": 32, "filters": 8, "batch_norm": True, "frozen": 13}, "frozen", frozen="features"),
     Case("vgg_picture", {"depth": 19, "inputs": "mfcc", "size": 32, "filters": 8, "batch_norm": True}, "19-mfcc"),
+    Case("yamnet", {"filters": 8}),
+    Case("yamnet", {"filters": 8, "freeze": True}, "frozen", frozen=r"^patch"),
 ]
 
 

@@ -11,10 +11,12 @@ from workbench.fusion.neural import Concatenation
 from workbench.models import build
 from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Model, Scoring
+from workbench.models.cost import cost
 from workbench.models.frontends import Mel, Mfcc, example_waveform
 from workbench.models.mfcc import MfccCnn, NamedFeatures
 from workbench.models.spectral import Cnn2d, CnnTransformer, ParallelCnnLstm, StackedCnnLstm
 from workbench.models.vgg import Vgg
+from workbench.models.yamnet import PATCH, LogMel, Yamnet, mel_bands, mobile_net
 
 
 def count(module):
@@ -184,6 +186,29 @@ def test_raw_cnn_has_the_sizes_of_its_reference():
     encoder = RawCnnLstm()
     assert encoder.lstm.input_size == 128 * 6
     assert count(encoder) < 350_000
+
+
+def test_yamnet_has_the_weights_and_multiply_adds_of_the_published_one():
+    """Its Keras model has 3,729,481 trained weights, 521 sounds and no scales in batch norms, and 69.2 M multiplies."""
+    with torch.device("meta"):
+        net, last = mobile_net(32), torch.nn.Linear(1024, 521)
+        parameters, multiply_adds = cost(net, torch.zeros(1, 1, 96, 64))
+    scales = sum(count(part) // 2 for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d))
+    assert parameters - scales + count(last) == 3_729_481
+    assert multiply_adds + last.weight.numel() == pytest.approx(69.2e6, abs=0.05e6)
+
+
+@torch.no_grad()
+def test_yamnet_hears_a_tone_in_its_band_and_silence_beyond_the_clip():
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(PATCH) / 16000)
+    level = LogMel()(torch.stack([tone, 0 * tone]))[:, 0]  # (2, 96, 64)
+    loudest = int(level[0].mean(dim=0).argmax())
+    assert abs(int(mel_bands()[32].argmax()) - loudest) <= 1  # bin 32 of 512 at 16 kHz is 1 kHz
+    assert torch.allclose(level[1], torch.full_like(level[1], 0.001).log())
+    sound, mask = example_waveform(2, 2.0, 0)
+    steps, real = Yamnet(filters=2).eval().steps(sound, mask)
+    assert steps.shape == (2, 4, 64)
+    assert real.sum(dim=1).tolist() == [4, 3]  # 2 s and 1.5 s, 0.975 s and 0.48 s each
 
 
 @torch.no_grad()
