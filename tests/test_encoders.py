@@ -48,6 +48,7 @@ MFCC = {"n_steps": 64, "n_mfcc": 20}
 SMALL = {"filters": 8, "width": 32}
 SEGMENTS = SMALL | {"segment": 32, "step": 16}
 SOUND = {"window": 256, "filters": (16, 16, 32, 32)}
+THREE = {"size": 32, "filters": (8, 16, 16), "pool": (4, 2, 1), "dropout": (0.2, 0.3)}
 ALL, UNUSED = {"fine_tune": "all"}, "masked_spec_embed"  # which only masking would use
 
 ARRAYS = {  # that preparation makes, and what they are of
@@ -72,6 +73,7 @@ CASES = [
     Case("cnn_transformer", MFCC | SCHEMAS[1], "schema-1"),
     Case("convlstm", {"n_frames": 3, "size": 48}),
     Case("convlstm", {"n_frames": 3, "size": 48, "batch_norm": False}, "original"),
+    Case("convlstm", {"n_frames": 3, "size": 48, "norm_before": True}, "norm-before"),
     Case("efficientface", {"n_frames": 2, "size": 32}),
     Case("efficientface", {"n_frames": 2, "size": 32, "pool": "dense"}, "dense"),
     Case("efficientface", {"n_frames": 2, "size": 32, "pool": "mean"}, "mean"),
@@ -85,6 +87,7 @@ CASES = [
     Case("image_cnn3", {"size": 46}),
     Case("lrcn", {}, steps=5),
     Case("lrcn", {"kernel_size": 3, "batch_norm": False, "hidden": 32}, "original", steps=5),
+    Case("lrcn", THREE | {"kernel_size": 4, "dense": (16,)}, "three-and-dense", steps=5),
     Case("mfcc_cnn", MFCC | {"filters": (8, 16)}),
     Case("mfcc_cnn", MFCC | {"filters": (8, 16), "dual": True}, "dual"),
     Case("named_features", {}),

@@ -15,7 +15,7 @@ from workbench.prepare import sound_arrays
 from workbench.recipes import Recipe
 from workbench.store import Reader, Store
 from workbench.studies import running
-from workbench.training import Clips, Settings, fit, predict, rate_factor
+from workbench.training import Clips, Settings, fit, loss_of, predict, rate_factor
 
 TRAIN, VALIDATION = list(range(20)), list(range(20, 28))
 
@@ -71,6 +71,16 @@ def test_interrupted_and_resumed_gives_the_same_weights(clips, tmp_path):
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
     assert not (tmp_path / "broken" / "checkpoint.pt").exists()
+
+
+def test_poisson_is_keras_loss_of_the_probabilities():
+    """Source 002, Table 4-6, row 4.27: the mean over classes of p - y log p."""
+    logits, emotion = torch.tensor([[2.0, -1, 0], [0.5, 0, 3]]), torch.tensor([0, 1])
+    p, y = logits.softmax(1), torch.eye(3)[emotion]
+    found = loss_of({"logits": logits, "side": {}}, {"emotion": emotion}, Settings(loss="poisson"))
+    assert found.item() == pytest.approx((p - y * p.log()).mean().item(), rel=1e-6)
+    with pytest.raises(WorkbenchError, match="unknown loss 'hinge': choose from cross-entropy, poisson"):
+        Settings(loss="hinge")
 
 
 def test_stops_when_validation_no_longer_improves(clips, tmp_path):

@@ -7,7 +7,8 @@ encoders, fusion and training, of a classical classifier, or of a late fusion ov
 `stacking` or a `rule`), each with what was `published` for it. `start` names variants whose encoders a network begins
 with, and `freeze: true` keeps these as they are. A variant may have `classes` and a `recipe` of its own, or be one of
 another study (`of: STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which
-are shown and not run. With `predict_training` the clips trained on are predicted too (usage `train`), where a published
+are shown and not run. `only` says which clips, by other columns than the emotion (``{channel: speech}``), where the
+corpus has these. With `predict_training` the clips trained on are predicted too (usage `train`), where a published
 table has them. `measures` are the table's columns beyond accuracy, such as `f1` or `parameters`.
 """
 
@@ -49,6 +50,7 @@ class Study:
     classes: list[str]
     protocol: str
     variants: dict[str, dict]
+    only: dict[str, str] = field(default_factory=dict)
     repeats: int | list | dict = 1
     setting: str = ""
     training: dict = field(default_factory=dict)

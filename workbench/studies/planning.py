@@ -126,9 +126,12 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     """
     chosen, clips = study.profile(profile), corpus.clips()
     clips = clips[clips["emotion"].isin(study.classes)]
+    for column in set(study.only) & set(clips):
+        clips = clips[clips[column] == study.only[column]]
     if clips["emotion"].nunique() < 2:
+        of = "".join(f" of {column} {value!r}" for column, value in study.only.items())
         found = sorted(set(clips["emotion"])) or "none"
-        raise WorkbenchError(f"study {study.name!r} needs two or more of {study.classes}; the corpus has {found}")
+        raise WorkbenchError(f"study {study.name!r} needs two or more{of} of {study.classes}; the corpus has {found}")
     if chosen.get("speakers"):
         sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
         share = -(-chosen["speakers"] // sexes.ngroups)

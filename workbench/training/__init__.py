@@ -90,13 +90,15 @@ def loader(
 
 
 def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings) -> Tensor:
-    """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va).
+    """Cross-entropy of the logits (or the Poisson loss), plus that of each side branch (source 004: L_v + L_a + L_va).
 
     A side branch's is the mean over the clips that have its modality; its logits of others are NaN. A fusion's
     auxiliary tasks (source 000: CTC and contrastive) are added where it has them.
     """
     emotion = batch["emotion"]
     loss = F.cross_entropy(output["logits"], emotion, label_smoothing=settings.label_smoothing)
+    if settings.loss == "poisson":
+        loss = (1 + loss) / output["logits"].shape[1]  # probabilities sum to one: see `Settings`
     for logits in output["side"].values():
         has = ~logits.isnan().all(dim=1)
         each = F.cross_entropy(logits.masked_fill(~has[:, None], 0), emotion, reduction="none") * has

@@ -18,7 +18,7 @@ OPTIMISERS = {
     "sgd": torch.optim.SGD,
 }
 
-
+LOSSES = ("cross-entropy", "poisson")
 SCHEDULES = ("constant", "cosine", "plateau", "step")
 
 
@@ -33,6 +33,10 @@ class Settings:
     not dropped for so many epochs (source 004 halves after 10). `augment` is what `augment.policy` takes, kept with all
     its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
     so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
+
+    `loss` is what the head learns by: `cross-entropy`, or `poisson`, Keras's Poisson loss of the probabilities (source
+    002, Table 4-6). Of C classes that is (1 + cross-entropy) / C, so that Adam, to which the scale of a gradient is
+    next to nothing, learns the same by both.
     """
 
     epochs: int = 40
@@ -42,6 +46,7 @@ class Settings:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     patience: int = 10
+    loss: str = "cross-entropy"
     side_weight: float = 1.0
     precision: str = "no"
     schedule: str = "constant"
@@ -52,6 +57,7 @@ class Settings:
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("loss", self.loss, LOSSES)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
         choose("schedule", self.schedule, SCHEDULES)
         for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
