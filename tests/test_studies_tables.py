@@ -195,7 +195,7 @@ def test_a_setting_of_its_own_says_that_a_number_was_reached_elsewhere():
     comparable = {name: cell(table, name, "published")["comparable"] for name in variants}
     assert comparable == {"here": True, "there": False, "matched": True, "lacking": False}
     assert np.isnan(cell(table, "there", "ours less published")["value"])
-    assert any(note == "Published on eight classes: there; matched." for note in table.notes)
+    assert "Published numbers of there; matched: eight classes." in table.notes
 
 
 def test_groups_stand_together_and_cited_systems_below():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.datasets import CORPORA
 from workbench.splits import COUNTED_BY_SPEAKERS, DEFAULT_FOLDS, SHARING
-from workbench.studies import Study, by_protocol, results
+from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, results
 
 FACTS = (
     "name", "title", "source", "table", "corpus", "classes", "only", "protocol", "protocols", "setting", "measures",
@@ -48,7 +48,7 @@ def overview(study: Study) -> dict[str, list[dict]]:
             "variant": row["variant"],
             "title": row["title"],
             "settings": f"of: {row['of']}" if row["of"] else in_short(row["settings"]),
-            "published": str(row["published"].get("accuracy", "")),
+            "published": _numbers(row["published"]),
             "run on": [f"{ran['corpus']}/{ran['size']}, {ran['protocol']}: {ran['runs']}" for ran in row["runs"]],
         }
         for row in about["variants"]
@@ -60,8 +60,7 @@ def overview(study: Study) -> dict[str, list[dict]]:
         for row in about["profiles"]
     ]
     cited = [
-        {"system": row.get("title", row["name"]), "published": str(row["published"].get("accuracy", ""))}
-        for row in about["cited"]
+        {"system": row.get("title", row["name"]), "published": _numbers(row["published"])} for row in about["cited"]
     ]
     tables = {study.title: [{"": key, " ": value} for key, value in facts.items() if value]}
     tables |= {"sizes, on its own corpus": sized, "variants": variants}
@@ -102,6 +101,11 @@ def _n_folds(study: Study, profile: dict, protocol: str) -> int | None:
 def in_short(settings: dict) -> str:
     """Return settings on one line: ``encoders: audio cnn1d (pool 2); training: epochs 6``."""
     return "; ".join(f"{key}: {_words(value)}" for key, value in settings.items())
+
+
+def _numbers(published: dict) -> str:
+    """Return what was published on one line: the numbers of the whole, and what its row is called."""
+    return _words({key: value for key, value in published.items() if key in ("row", *RATES, *LOSSES, *COSTS)})
 
 
 def _words(value) -> str:

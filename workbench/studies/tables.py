@@ -209,7 +209,7 @@ def _notes(sheet: Sheet) -> Iterator[str]:
     yield from _reached(sheet)
     for system in sheet.systems:
         if "note" in system.published:
-            yield f"{system.title}: {system.published['note']}."
+            yield f"{system.title}: {system.published['note'].rstrip('.')}."
 
 
 def _measured(sheet: Sheet) -> Iterator[str]:
@@ -237,4 +237,5 @@ def _reached(sheet: Sheet) -> Iterator[str]:
             by_setting.setdefault(system.published.get("setting", sheet.study.setting), []).append(system.title)
     for setting, titles in by_setting.items():
         if setting:
-            yield f"Published on {setting}" + (f": {'; '.join(titles)}." if len(by_setting) > 1 else ".")
+            of = f" of {'; '.join(titles)}" if len(by_setting) > 1 else ""
+            yield f"Published numbers{of}: {setting.rstrip('.')}."

@@ -213,7 +213,7 @@ def _laid_out(cells: pd.DataFrame, says: Dialect) -> pd.DataFrame:
 
 def _notes(table: Table, says: Dialect) -> Iterable[str]:
     """Return what stands below the table, as the format takes it."""
-    grey = not table.cells["comparable"].all()
+    grey = (table.cells["value"].notna() & ~table.cells["comparable"]).any()
     marked = [f"{says.mark}: published numbers that are not comparable with ours."] if grey else []
     return [says.plain(note) for note in [*marked, *table.notes]]
 
