@@ -39,7 +39,9 @@ MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 class Study:
     """A study as its YAML file gives it.
 
-    `setting` says on what the published numbers were reached, where a variant's own `published` does not.
+    `setting` says on what the published numbers were reached, where a variant's own `published` does not. One of its
+    own says that a number was reached elsewhere and is not comparable, unless the variant has `classes` or `only` of
+    its own to match.
     """
 
     name: str
