@@ -27,7 +27,7 @@ demo: setup  ## Make the embedded corpus, run every notebook on it, draw every f
 test: setup  ## Lint and run all tests.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup  ## Format and lint in place.
 	$(BIN)/ruff format .

@@ -1,5 +1,6 @@
 """Fanning out: the items' order, flat memory, workers that die, interruptions, and a real Dask cluster."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -9,15 +10,17 @@ import time
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import psutil
 import pytest
 import torch
 
-from workbench import prepare
+from workbench import prepare, studies
 from workbench.errors import WorkbenchError
 from workbench.scale import fan_out, numerics
 from workbench.scale.cluster import Cluster
 from workbench.scale.processes import AHEAD
+from workbench.studies import running
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
@@ -194,7 +197,9 @@ class Dask:
 
     def __init__(self, folder):
         self.file, self.processes = folder / "scheduler.json", []
-        self.environment = ENVIRONMENT | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+        self.data = folder / "data"
+        own = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "WORKBENCH_DATA": str(self.data)}
+        self.environment = ENVIRONMENT | own
         self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         assert until(self.file.exists, 20)
         self.address = json.loads(self.file.read_text())["address"]
@@ -257,6 +262,25 @@ def test_a_cluster_prepares_the_same_bytes_though_a_worker_is_killed(cluster, ti
     files = [sorted(store.folder.glob("shard-*/*")) for store in (one, two)]
     assert [path.name for path in files[0]] == [path.name for path in files[1]]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(*files, strict=True))
+
+
+def test_a_cluster_makes_the_runs_of_a_study(cluster, tiny, data_folder, monkeypatch):
+    cluster.ensure(1)
+    options = {"profile": "smoke", "variants": ["audio_cnn"], "protocols": ["random"]}
+    here = running.run(studies.load("thread"), tiny, **options)
+    with pytest.raises(WorkbenchError, match=r"a worker made run thread/audio_cnn.* need the same WORKBENCH_DATA"):
+        running.run(small_again(), tiny, cluster=cluster.address, **options)
+    monkeypatch.setenv("WORKBENCH_DATA", str(cluster.data))
+    there = running.run(studies.load("thread"), tiny, cluster=cluster.address, **options)
+    for mine, theirs in zip(here, there, strict=True):
+        assert theirs.folder != mine.folder
+        pd.testing.assert_frame_equal(mine.predictions(), theirs.predictions(), check_exact=True)
+
+
+def small_again():
+    """Return the study `thread` with one epoch, whose runs are others."""
+    study = studies.load("thread")
+    return dataclasses.replace(study, profiles={"smoke": study.profiles["smoke"] | {"training": {"epochs": 1}}})
 
 
 def test_a_deadly_item_is_blamed_on_a_cluster_too_and_its_neighbours_are_not(cluster):

@@ -5,11 +5,11 @@ beside `speaker-disjoint`, unless it keeps speakers apart itself), the `repeats`
 (sizes: `smoke`, `demo`, `full`; one may change `variants`, `recipe`, `training`) and the `variants`: settings of
 encoders, fusion and training, of a classical classifier, or of a late fusion over other variants (`members`, with
 `stacking` or a `rule`), each with what was `published` for it. `start` names variants whose encoders a network begins
-with, and `freeze: true` keeps these as they are. A variant may have `classes` and a `recipe` of its own, or be one of
-another study (`of: STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which
-are shown and not run. `only` says which clips, by other columns than the emotion (``{channel: speech}``), where the
-corpus has these. With `predict_training` the clips trained on are predicted too (usage `train`), where a published
-table has them. `measures` are the table's columns beyond accuracy, such as `f1` or `parameters`.
+with, and `freeze: true` keeps these as they are. `only` says which clips, by other columns than the emotion
+(``{channel: speech}``), where the corpus has these. A variant may have `classes`, `only` and a `recipe` of its own, or
+be one of another study (`of: STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by
+others, which are shown and not run. With `predict_training` the clips trained on are predicted too (usage `train`),
+where a published table has them. `measures` are the table's columns beyond accuracy, such as `f1` or `parameters`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 class Study:
     """A study as its YAML file gives it.
 
-    `setting` says on what the published numbers were reached, where a variant's own `published` does not.
+    `setting` says on what the published numbers were reached, where a variant's own `published` does not. One of its
+    own says that a number was reached elsewhere and is not comparable, unless the variant has `classes` or `only` of
+    its own to match.
     """
 
     name: str

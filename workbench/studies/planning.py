@@ -89,10 +89,10 @@ class Plan:
     def part(self, variant: str) -> tuple[Plan, str]:
         """Return the plan that a variant's runs are made under, and its name there.
 
-        It is this one, unless the variant is another study's (`of`) or has `classes` or a `recipe` of its own.
+        It is this one, unless the variant is another study's (`of`) or has `classes`, `only` or a `recipe` of its own.
         """
         settings = self.settings(variant)
-        own = {key: settings[key] for key in ("classes", "recipe") if key in settings}
+        own = {key: settings[key] for key in ("classes", "only", "recipe") if key in settings}
         if "of" not in settings and not own:
             return self, variant
         study, name = load_of(settings["of"]) if "of" in settings else (self._with(variant, own), variant)
@@ -102,7 +102,7 @@ class Plan:
         return self.kept[key].part(name)
 
     def _with(self, variant: str, own: dict) -> Study:
-        """Return the study with one variant's classes and recipe in place of its own; the variant's go first."""
+        """Return the study with one variant's classes, clips and recipe in place of its own; the variant's go first."""
         recipe = self.study.recipe | self.profile.get("recipe", {}) | own.get("recipe", {})
         variants = {name: self.settings(name) for name in self.study.variants}
         variants[variant] = {key: value for key, value in variants[variant].items() if key not in own}
@@ -110,6 +110,7 @@ class Plan:
         return replace(
             self.study,
             classes=own.get("classes", self.study.classes),
+            only=own.get("only", self.study.only),
             recipe=recipe,
             variants=variants,
             profiles={self.size: profile},

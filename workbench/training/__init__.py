@@ -23,7 +23,7 @@ from workbench.models.mmer import auxiliary_losses
 from workbench.scale import keep_memory
 from workbench.standards import Standards
 from workbench.store import Reader
-from workbench.training.settings import OPTIMISERS, Settings, rate_factor
+from workbench.training.settings import Settings, make_optimiser, rate_factor
 
 
 class Clips:
@@ -145,9 +145,7 @@ def fit(
     """
     keep_memory()
     accelerator = Accelerator(mixed_precision=settings.precision)
-    optimiser = OPTIMISERS[settings.optimiser](
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    optimiser = make_optimiser(model.parameters(), settings)
     fitted = Augmented(clips, policy(settings.augment), seed=seed, copies=settings.copies)
     order = Shuffled(fitted.with_copies(train), seed)
     batches = loader(fitted if settings.augment else clips, order, settings.batch_size, drop_single=True)
@@ -240,4 +238,14 @@ def predict(
     return np.concatenate(probabilities), np.concatenate(embeddings)
 
 
-__all__ = ["OPTIMISERS", "Clips", "Settings", "Shuffled", "fit", "loader", "loss_of", "predict", "rate_factor"]
+__all__ = [
+    "Clips",
+    "Settings",
+    "Shuffled",
+    "fit",
+    "loader",
+    "loss_of",
+    "make_optimiser",
+    "predict",
+    "rate_factor",
+]
