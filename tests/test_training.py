@@ -15,7 +15,7 @@ from workbench.prepare import sound_arrays
 from workbench.recipes import Recipe
 from workbench.store import Reader, Store
 from workbench.studies import running
-from workbench.training import Clips, Settings, fit, predict, rate_factor
+from workbench.training import Clips, Settings, class_weights, fit, loss_of, predict, rate_factor
 
 TRAIN, VALIDATION = list(range(20)), list(range(20, 28))
 
@@ -92,6 +92,9 @@ def test_a_loss_that_is_not_finite_is_said(clips, tmp_path):
         ({"epochs": 0}, "epochs is 0"),
         ({"precision": "half"}, "precision"),
         ({"augment": ["nois"]}, "unknown augmentation 'nois'"),
+        ({"class_weights": "inverse"}, "class_weights is 'inverse', expected true, false or emotion: weight"),
+        ({"class_weights": {"hapy": 2}}, "unknown emotion of class_weights 'hapy': choose from angry"),
+        ({"class_weights": {"happy": -1}}, "class_weights of happy is -1, expected a number, 0 or more"),
         ({"copies": 2}, "copies is 2, but augment names nothing"),
         ({"copies": -1, "augment": ["awgn"]}, "copies is -1, expected 0 or more"),
     ],
@@ -99,6 +102,41 @@ def test_a_loss_that_is_not_finite_is_said(clips, tmp_path):
 def test_settings_are_checked_before_work(settings, message):
     with pytest.raises(WorkbenchError, match=message):
         Settings(**settings)
+
+
+def test_class_weights_by_hand(clips):
+    """Six of twelve training clips in each class count as 1; nine and three as 2/3 and 2, in all branches alike."""
+    even, uneven = list(range(12)), [*range(0, 18, 2), 1, 3, 5]
+    assert class_weights(clips, even, Settings()) is None
+    assert class_weights(clips, even, Settings(class_weights=True)).tolist() == [1, 1]
+    weights = class_weights(clips, uneven, Settings(class_weights=True))
+    assert weights.tolist() == pytest.approx([12 / (2 * 9), 12 / (2 * 3)])
+    with pytest.raises(WorkbenchError, match="class_weights names emotions, but the clips do not"):
+        class_weights(clips, even, Settings(class_weights={"sad": 3}))
+    named = Clips(clips.reader, clips.emotion, classes=["happy", "sad"])
+    assert class_weights(named, even, Settings(class_weights={"sad": 3, "angry": 9})).tolist() == [1, 3]
+    logits, batch = torch.tensor([[0.0, 1.0], [2.0, -1.0]]), {"emotion": torch.tensor([0, 1])}
+    side = torch.tensor([[1.0, 0.0], [torch.nan, torch.nan]])
+    first, second = np.log(1 + np.e), np.log(1 + np.exp(3))
+    found = loss_of({"logits": logits, "side": {"audio": side}}, batch, Settings(), weights)
+    assert found.item() == pytest.approx((2 / 3 * first + 2 * second) / 2 + 2 / 3 * np.log(1 + np.exp(-1)))
+
+
+def test_training_weighs_its_classes_and_validation_does_not(clips, tmp_path):
+    """Trained on three times as many clips of one class: by their weights, that class is no longer preferred."""
+    uneven, shares = [*range(0, 20, 2), 1, 3], {}
+    for weights in (False, True, {"happy": 0.0}):
+        (tmp_path / str(weights)).mkdir()
+        torch.manual_seed(0)
+        model = build({"audio": {"name": "cnn1d", "filters": (8, 8), "n_steps": 50}}, 2)
+        named = Clips(clips.reader, clips.emotion, classes=["happy", "sad"])
+        settings = Settings(epochs=2, batch_size=6, learning_rate=1e-3, class_weights=weights)
+        folder = tmp_path / str(weights)
+        history = fit(model, named, uneven, VALIDATION, settings=settings, seed=3, folder=folder)
+        shares[str(weights)] = predict(model, clips, VALIDATION)[0][:, 0].mean()
+        chosen = predict(model, clips, VALIDATION)[0][np.arange(8), np.arange(20, 28) % 2]
+        assert history["validation_loss"].min() == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+    assert shares["{'happy': 0.0}"] < shares["True"] < shares["False"]
 
 
 MASKING = {"name": "specaugment", "fill": 99.0, "time": 9, "share": 0.5}

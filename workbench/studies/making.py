@@ -83,7 +83,7 @@ def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     speakers = data.table["speaker"].tolist()
     norm = standards.Standards(reader.views, speakers) if by_speaker else None
     emotion = [run.params["classes"].index(name) for name in data.table["emotion"]]
-    return Clips(reader, emotion, speech=speech, standards=norm)
+    return Clips(reader, emotion, speech=speech, standards=norm, classes=run.params["classes"])
 
 
 def _train(run: runs.Run, data: Data, item: Item) -> None:

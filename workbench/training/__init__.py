@@ -30,7 +30,8 @@ class Clips:
     """Prepared clips to train on and predict: the model's inputs and masks, and `emotion`, class numbers (n,).
 
     `speech`, needed only where augmentation acts on sound, gives training the clips' speech as a waveform. With
-    `standards`, arrays are standardised within each speaker, after augmentation.
+    `standards`, arrays are standardised within each speaker, after augmentation. `classes` names the class numbers,
+    where settings name emotions.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class Clips:
         *,
         speech: Speech | None = None,
         standards: Standards | None = None,
+        classes: Sequence[str] = (),
     ):
-        self.reader, self.speech, self.standards = reader, speech, standards
+        self.reader, self.speech, self.standards, self.classes = reader, speech, standards, list(classes)
         self.emotion = torch.as_tensor(np.asarray(emotion), dtype=torch.int64)
 
     def arrays(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
@@ -89,18 +91,40 @@ def loader(
     return DataLoader(range(len(clips.emotion)), batch_sampler=batches, collate_fn=clips.batch)
 
 
-def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings) -> Tensor:
+def class_weights(clips: Clips, train: Sequence[int], settings: Settings) -> Tensor | None:
+    """Return the weight of each class (C,) in the loss, None where all count as they are; see `Settings`.
+
+    Raises
+    ------
+    WorkbenchError
+        If the settings name emotions and the clips do not.
+    """
+    if not settings.class_weights:
+        return None
+    if settings.class_weights is True:
+        counts = clips.emotion[np.asarray(train)].bincount()
+        return len(train) / ((counts > 0).sum() * counts.clamp(min=1))
+    if not clips.classes:
+        raise WorkbenchError("class_weights names emotions, but the clips do not: give them the names of their classes")
+    return torch.tensor([float(settings.class_weights.get(name, 1)) for name in clips.classes])
+
+
+def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings, weights: Tensor | None = None) -> Tensor:
     """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va).
 
     A side branch's is the mean over the clips that have its modality; its logits of others are NaN. A fusion's
-    auxiliary tasks (source 000: CTC and contrastive) are added where it has them.
+    auxiliary tasks (source 000: CTC and contrastive) are added where it has them. `weights` (C,) of the classes
+    multiply the clips' cross-entropies.
     """
     emotion = batch["emotion"]
-    loss = F.cross_entropy(output["logits"], emotion, label_smoothing=settings.label_smoothing)
+    weight = 1 if weights is None else weights[emotion]  # (B,)
+    smoothing, reduction = settings.label_smoothing, "mean" if weights is None else "none"
+    loss = F.cross_entropy(output["logits"], emotion, reduction=reduction, label_smoothing=smoothing)
+    loss = loss if weights is None else (loss * weight).mean()
     for logits in output["side"].values():
         has = ~logits.isnan().all(dim=1)
         each = F.cross_entropy(logits.masked_fill(~has[:, None], 0), emotion, reduction="none") * has
-        loss = loss + settings.side_weight * each.sum() / has.sum().clamp(min=1)
+        loss = loss + settings.side_weight * (each * weight).sum() / has.sum().clamp(min=1)
     if "auxiliary" in output:
         loss = loss + sum(auxiliary_losses(output["auxiliary"], batch).values())
     return loss
@@ -149,6 +173,8 @@ def fit(
     fitted = Augmented(clips, policy(settings.augment), seed=seed, copies=settings.copies)
     order = Shuffled(fitted.with_copies(train), seed)
     batches = loader(fitted if settings.augment else clips, order, settings.batch_size, drop_single=True)
+    weights = class_weights(clips, train, settings)
+    weights = weights if weights is None else weights.to(accelerator.device)
     checkpoint, history, best = Path(folder) / "checkpoint.pt", [], None
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True, map_location="cpu")
@@ -162,7 +188,7 @@ def fit(
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * rate_factor(settings, [row["validation_loss"] for row in history])
         torch.manual_seed(seed * 100_003 + order.epoch)  # dropout depends on seed and epoch alone, as the order does
-        row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings)
+        row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings, weights)
         row |= _validate(bare, clips, validation, settings)
         row |= {"learning_rate": optimiser.param_groups[0]["lr"], "seconds": time.perf_counter() - began}
         if not np.isfinite(row["train_loss"]):
@@ -193,12 +219,12 @@ def _finished(history: list[dict], settings: Settings) -> bool:
     return len(losses) >= settings.epochs or (bool(losses) and len(losses) - 1 - np.argmin(losses) >= settings.patience)
 
 
-def _epoch(model, batches, optimiser, accelerator, settings: Settings) -> dict:
+def _epoch(model, batches, optimiser, accelerator, settings: Settings, weights: Tensor | None) -> dict:
     model.train()
     loss_sum = correct = seen = 0
     for batch in batches:
         output = model(batch)
-        loss = loss_of(output, batch, settings)
+        loss = loss_of(output, batch, settings, weights)
         optimiser.zero_grad(set_to_none=True)
         accelerator.backward(loss)
         optimiser.step()
@@ -238,4 +264,15 @@ def predict(
     return np.concatenate(probabilities), np.concatenate(embeddings)
 
 
-__all__ = ["OPTIMISERS", "Clips", "Settings", "Shuffled", "fit", "loader", "loss_of", "predict", "rate_factor"]
+__all__ = [
+    "OPTIMISERS",
+    "Clips",
+    "Settings",
+    "Shuffled",
+    "class_weights",
+    "fit",
+    "loader",
+    "loss_of",
+    "predict",
+    "rate_factor",
+]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
 
 from workbench.augment import policy
+from workbench.emotions import EMOTIONS, EXTRA
 from workbench.errors import WorkbenchError, choose
 
 OPTIMISERS = {
@@ -33,6 +34,10 @@ class Settings:
     not dropped for so many epochs (source 004 halves after 10). `augment` is what `augment.policy` takes, kept with all
     its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
     so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
+
+    `class_weights` multiplies the loss of each training clip by a weight of its class (validation counts every clip
+    alike): `true` for n / (C n_c), where n_c of the n clips that are trained on, of C classes, are of class c, so that
+    all classes count the same and the mean weight is 1; or a mapping of emotion to weight, 1 where it names none.
     """
 
     epochs: int = 40
@@ -49,6 +54,7 @@ class Settings:
     schedule_factor: float = 0.5
     augment: list[dict] = field(default_factory=list)
     copies: int = 0
+    class_weights: bool | dict[str, float] = False
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
@@ -61,6 +67,18 @@ class Settings:
         if self.copies < 0 or (self.copies and not self.augment):
             why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
             raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
+        _check_weights(self.class_weights)
+
+
+def _check_weights(weights) -> None:
+    if isinstance(weights, bool):
+        return
+    if not isinstance(weights, Mapping):
+        raise WorkbenchError(f"training setting class_weights is {weights!r}, expected true, false or emotion: weight")
+    for emotion, weight in weights.items():
+        choose("emotion of class_weights", emotion, EMOTIONS + EXTRA)
+        if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
+            raise WorkbenchError(f"class_weights of {emotion} is {weight!r}, expected a number, 0 or more")
 
 
 def rate_factor(settings: Settings, losses: Sequence[float]) -> float:
