@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from torch import nn
 
 from workbench.augment import policy
 from workbench.emotions import EMOTIONS, EXTRA
@@ -19,8 +20,9 @@ OPTIMISERS = {
     "sgd": torch.optim.SGD,
 }
 
-
+WITH_MOMENTUM = ("rmsprop", "sgd")
 SCHEDULES = ("constant", "cosine", "plateau", "step")
+TARGETS = ("labels", "votes")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Settings:
     its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
     so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
 
+    `momentum` is that of SGD and RMSprop. `clip_norm`, if above 0, bounds the norm of all gradients together: longer
+    ones are shortened to it. `targets` says what is learned: the `labels`, or the shares of a crowd's `votes`, where
+    the corpus has them (`models.losses.label_distribution`); validation goes by the labels.
+
     `class_weights` multiplies the loss of each training clip by a weight of its class (validation counts every clip
     alike): `true` for n / (C n_c), where n_c of the n clips that are trained on, of C classes, are of class c, so that
     all classes count the same and the mean weight is 1; or a mapping of emotion to weight, 1 where it names none.
@@ -45,6 +51,8 @@ class Settings:
     optimiser: str = "adam"
     learning_rate: float = 2e-4
     weight_decay: float = 0.0
+    momentum: float = 0.0
+    clip_norm: float = 0.0
     label_smoothing: float = 0.0
     patience: int = 10
     side_weight: float = 1.0
@@ -54,12 +62,14 @@ class Settings:
     schedule_factor: float = 0.5
     augment: list[dict] = field(default_factory=list)
     copies: int = 0
+    targets: str = "labels"
     class_weights: bool | dict[str, float] = False
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
         choose("schedule", self.schedule, SCHEDULES)
+        choose("targets", self.targets, TARGETS)
         for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
             if not getattr(self, name) > 0:
                 raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
@@ -67,6 +77,13 @@ class Settings:
         if self.copies < 0 or (self.copies and not self.augment):
             why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
             raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
+        if not self.clip_norm >= 0:
+            raise WorkbenchError(f"training setting clip_norm is {self.clip_norm}, expected 0 (none) or more")
+        if not 0 <= self.momentum < 1 or (self.momentum and self.optimiser not in WITH_MOMENTUM):
+            why = f"of {' or '.join(WITH_MOMENTUM)}, from 0 to less than 1"
+            raise WorkbenchError(
+                f"training setting momentum is {self.momentum} of {self.optimiser}, expected one {why}"
+            )
         _check_weights(self.class_weights)
 
 
@@ -79,6 +96,13 @@ def _check_weights(weights) -> None:
         choose("emotion of class_weights", emotion, EMOTIONS + EXTRA)
         if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
             raise WorkbenchError(f"class_weights of {emotion} is {weight!r}, expected a number, 0 or more")
+
+
+def optimiser_of(parameters: Iterable[nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
+    """Return the settings' optimiser of a model's parameters."""
+    more = {"momentum": settings.momentum} if settings.optimiser in WITH_MOMENTUM else {}
+    kind = OPTIMISERS[settings.optimiser]
+    return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, **more)
 
 
 def rate_factor(settings: Settings, losses: Sequence[float]) -> float:
