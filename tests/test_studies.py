@@ -232,6 +232,25 @@ def test_there_are_no_more_folds_than_speakers(tiny):
         assert len(plan.folds("speaker-disjoint", 0)) == plan.n_folds("speaker-disjoint") == expected
 
 
+def test_only_takes_clips_by_any_column_that_the_corpus_has(tiny):
+    study = dataclasses.replace(small(), only={"channel": "speech", "intensity": "strong", "weather": "fair"})
+    plan = planning.plan(study, tiny, profile="smoke")
+    assert set(plan.takes["intensity"]) == {"strong"}
+    assert 0 < len(plan.takes) < len(planning.plan(small(), tiny, profile="smoke").takes)
+    with pytest.raises(WorkbenchError, match=r"two or more of channel 'song' of .*the corpus has none"):
+        planning.plan(dataclasses.replace(study, only={"channel": "song"}), tiny, profile="smoke")
+
+
+def test_a_variant_may_have_clips_of_its_own(tiny):
+    variants = small().variants
+    mine = {"audio_cnn": variants["audio_cnn"] | {"only": {"intensity": "strong"}}}
+    whole = planning.plan(dataclasses.replace(small(), variants=variants | mine), tiny, profile="smoke")
+    part, name = whole.part("audio_cnn")
+    assert (name, set(part.takes["intensity"])) == ("audio_cnn", {"strong"})
+    assert whole.part("video_lrcn")[0] is whole
+    assert set(whole.takes["intensity"]) == {"normal", "strong"}
+
+
 def test_a_class_absent_from_training(made, tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
     clips = tiny.clips()

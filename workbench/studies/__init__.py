@@ -5,10 +5,11 @@ beside `speaker-disjoint`, unless it keeps speakers apart itself), the `repeats`
 (sizes: `smoke`, `demo`, `full`; one may change `variants`, `recipe`, `training`) and the `variants`: settings of
 encoders, fusion and training, of a classical classifier, or of a late fusion over other variants (`members`, with
 `stacking` or a `rule`), each with what was `published` for it. `start` names variants whose encoders a network begins
-with, and `freeze: true` keeps these as they are. A variant may have `classes` and a `recipe` of its own, or be one of
-another study (`of: STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which
-are shown and not run. With `predict_training` the clips trained on are predicted too (usage `train`), where a published
-table has them. `measures` are the table's columns beyond accuracy, such as `f1` or `parameters`.
+with, and `freeze: true` keeps these as they are. `only` says which clips, by other columns than the emotion
+(``{channel: speech}``), where the corpus has these. A variant may have `classes`, `only` and a `recipe` of its own, or
+be one of another study (`of: STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by
+others, which are shown and not run. With `predict_training` the clips trained on are predicted too (usage `train`),
+where a published table has them. `measures` are the table's columns beyond accuracy, such as `f1` or `parameters`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Study:
     classes: list[str]
     protocol: str
     variants: dict[str, dict]
+    only: dict[str, str] = field(default_factory=dict)
     repeats: int | list | dict = 1
     setting: str = ""
     training: dict = field(default_factory=dict)

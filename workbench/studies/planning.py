@@ -104,10 +104,10 @@ class Plan:
     def part(self, variant: str) -> tuple[Plan, str]:
         """Return the plan that a variant's runs are made under, and its name there.
 
-        It is this one, unless the variant is another study's (`of`) or has `classes` or a `recipe` of its own.
+        It is this one, unless the variant is another study's (`of`) or has `classes`, `only` or a `recipe` of its own.
         """
         settings = self.settings(variant)
-        own = {key: settings[key] for key in ("classes", "recipe") if key in settings}
+        own = {key: settings[key] for key in ("classes", "only", "recipe") if key in settings}
         if "of" not in settings and not own:
             return self, variant
         study, name = load_of(settings["of"]) if "of" in settings else (self._with(variant, own), variant)
@@ -117,7 +117,7 @@ class Plan:
         return self.kept[key].part(name)
 
     def _with(self, variant: str, own: dict) -> Study:
-        """Return the study with one variant's classes and recipe in place of its own; the variant's go first."""
+        """Return the study with one variant's classes, clips and recipe in place of its own; the variant's go first."""
         recipe = self.study.recipe | self.profile.get("recipe", {}) | own.get("recipe", {})
         variants = {name: self.settings(name) for name in self.study.variants}
         variants[variant] = {key: value for key, value in variants[variant].items() if key not in own}
@@ -125,6 +125,7 @@ class Plan:
         return replace(
             self.study,
             classes=own.get("classes", self.study.classes),
+            only=own.get("only", self.study.only),
             recipe=recipe,
             variants=variants,
             profiles={self.size: profile},
@@ -141,9 +142,12 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     """
     chosen, clips = study.profile(profile), corpus.clips()
     clips = clips[clips["emotion"].isin(study.classes)]
+    for column in set(study.only) & set(clips):
+        clips = clips[clips[column] == study.only[column]]
     if clips["emotion"].nunique() < 2:
+        of = "".join(f" of {column} {value!r}" for column, value in study.only.items())
         found = sorted(set(clips["emotion"])) or "none"
-        raise WorkbenchError(f"study {study.name!r} needs two or more of {study.classes}; the corpus has {found}")
+        raise WorkbenchError(f"study {study.name!r} needs two or more{of} of {study.classes}; the corpus has {found}")
     if chosen.get("speakers"):
         sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
         share = -(-chosen["speakers"] // sexes.ngroups)

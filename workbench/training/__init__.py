@@ -23,7 +23,7 @@ from workbench.training.clips import Clips, Shuffled, loader
 from workbench.training.events import recorded
 from workbench.training.held import Held, hold
 from workbench.training.objective import class_weights, loss_of
-from workbench.training.settings import OPTIMISERS, Settings, optimiser_of, rate_factor
+from workbench.training.settings import Settings, make_optimiser, rate_factor
 
 
 def fit(
@@ -69,7 +69,7 @@ def fit(
     keep_memory()
     AcceleratorState._reset_state()  # or the first training in a process would decide on the precision of all
     accelerator = Accelerator(mixed_precision=settings.precision)
-    weights, optimiser = class_weights(clips, train, settings), optimiser_of(model.parameters(), settings)
+    weights, optimiser = class_weights(clips, train, settings), make_optimiser(model.parameters(), settings)
     weights = weights if weights is None else weights.to(accelerator.device)
     if settings.targets == "votes" and "votes" not in clips.labels:
         raise WorkbenchError("training setting targets is votes, but the clips come without a crowd's votes")
@@ -169,7 +169,6 @@ def predict(
 
 
 __all__ = [
-    "OPTIMISERS",
     "Clips",
     "Settings",
     "Shuffled",
@@ -178,6 +177,7 @@ __all__ = [
     "hold",
     "loader",
     "loss_of",
+    "make_optimiser",
     "predict",
     "rate_factor",
 ]

@@ -35,7 +35,7 @@ def class_weights(clips: Clips, train: Sequence[int], settings: Settings) -> Ten
 
 
 def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings, weights: Tensor | None = None) -> Tensor:
-    """Cross-entropy of the logits, plus that of each side branch (source 004: L = L_v + L_a + L_va).
+    """Cross-entropy of the logits (or the Poisson loss), plus that of each side branch (source 004: L_v + L_a + L_va).
 
     A side branch's is the mean over the clips that have its modality; its logits of others are NaN. A fusion's
     auxiliary tasks (source 000: CTC and contrastive) are added where it has them.
@@ -52,6 +52,8 @@ def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings, weigh
     weight = 1 if weights is None else weights[batch["emotion"]]  # (B,)
     smoothing, options = settings.label_smoothing, {"reduction": "mean" if weights is None else "none"}
     loss = (_cross_entropy(output["logits"], batch, settings, smoothing=smoothing, **options) * weight).mean()
+    if settings.loss == "poisson":
+        loss = (1 + loss) / output["logits"].shape[1]  # probabilities sum to one: see `Settings`
     for logits in output["side"].values():
         has = ~logits.isnan().all(dim=1)
         each = _cross_entropy(logits.masked_fill(~has[:, None], 0), batch, settings, reduction="none") * has

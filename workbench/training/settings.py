@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
-from torch import nn
 
 from workbench.augment import policy
 from workbench.emotions import EMOTIONS, EXTRA
@@ -16,11 +16,11 @@ from workbench.errors import WorkbenchError, choose
 OPTIMISERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
-    "rmsprop": torch.optim.RMSprop,
+    "rmsprop": partial(torch.optim.RMSprop, alpha=0.9),  # as in Keras and source 002, Table 3-3 (decay 0.9)
     "sgd": torch.optim.SGD,
 }
 
-WITH_MOMENTUM = ("rmsprop", "sgd")
+LOSSES = ("cross-entropy", "poisson")
 SCHEDULES = ("constant", "cosine", "plateau", "step")
 TARGETS = ("labels", "votes")
 
@@ -29,17 +29,22 @@ TARGETS = ("labels", "votes")
 class Settings:
     """How to train.
 
-    `patience` epochs without a lower loss on the inner validation clips end the training; the weights of the best
-    epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the losses of a model's
-    side branches. `schedule` moves the learning rate from epoch to epoch: `constant`; `cosine`, down to nothing over
-    `epochs`; `step`, times `schedule_factor` every `schedule_epochs`; `plateau`, the same where the validation loss has
-    not dropped for so many epochs (source 004 halves after 10). `augment` is what `augment.policy` takes, kept with all
-    its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
-    so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
+    `momentum` is that of `sgd`. `patience` epochs without a lower loss on the inner validation clips end the training;
+    the weights of the best epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the
+    losses of a model's side branches. `schedule` moves the learning rate from epoch to epoch: `constant`; `cosine`,
+    down to nothing over `epochs`; `step`, times `schedule_factor` every `schedule_epochs`; `plateau`, the same where
+    the validation loss has not dropped for so many epochs (source 004 halves after 10). `augment` is what
+    `augment.policy` takes, kept with all its values spelled out; training clips are drawn anew in every epoch, or, with
+    `copies`, stand once as recorded and so many times augmented, alike in every epoch. What acts on an array that the
+    model does not read is without effect.
 
-    `momentum` is that of SGD and RMSprop. `clip_norm`, if above 0, bounds the norm of all gradients together: longer
-    ones are shortened to it. `targets` says what is learned: the `labels`, or the shares of a crowd's `votes`, where
-    the corpus has them (`models.losses.label_distribution`); validation goes by the labels.
+    `loss` is what the head learns by: `cross-entropy`, or `poisson`, Keras's Poisson loss of the probabilities (source
+    002, Table 4-6). Of C classes that is (1 + cross-entropy) / C, so that Adam, to which the scale of a gradient is
+    next to nothing, learns the same by both.
+
+    `clip_norm`, if above 0, bounds the norm of all gradients together: longer ones are shortened to it. `targets` says
+    what is learned: the `labels`, or the shares of a crowd's `votes`, where the corpus has them
+    (`models.losses.label_distribution`); validation goes by the labels.
 
     `class_weights` multiplies the loss of each training clip by a weight of its class (validation counts every clip
     alike): `true` for n / (C n_c), where n_c of the n clips that are trained on, of C classes, are of class c, so that
@@ -50,11 +55,12 @@ class Settings:
     batch_size: int = 32
     optimiser: str = "adam"
     learning_rate: float = 2e-4
-    weight_decay: float = 0.0
     momentum: float = 0.0
+    weight_decay: float = 0.0
     clip_norm: float = 0.0
     label_smoothing: float = 0.0
     patience: int = 10
+    loss: str = "cross-entropy"
     side_weight: float = 1.0
     precision: str = "no"
     schedule: str = "constant"
@@ -67,23 +73,22 @@ class Settings:
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("loss", self.loss, LOSSES)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
         choose("schedule", self.schedule, SCHEDULES)
         choose("targets", self.targets, TARGETS)
         for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
             if not getattr(self, name) > 0:
                 raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
+        if not 0 <= self.momentum < 1 or (self.momentum and self.optimiser != "sgd"):
+            wanted = "0 or more, and less than 1" if self.optimiser == "sgd" else f"none with {self.optimiser}"
+            raise WorkbenchError(f"training setting momentum is {self.momentum}, expected {wanted}")
         object.__setattr__(self, "augment", policy(self.augment).settings())
         if self.copies < 0 or (self.copies and not self.augment):
             why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
             raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
         if not self.clip_norm >= 0:
             raise WorkbenchError(f"training setting clip_norm is {self.clip_norm}, expected 0 (none) or more")
-        if not 0 <= self.momentum < 1 or (self.momentum and self.optimiser not in WITH_MOMENTUM):
-            why = f"of {' or '.join(WITH_MOMENTUM)}, from 0 to less than 1"
-            raise WorkbenchError(
-                f"training setting momentum is {self.momentum} of {self.optimiser}, expected one {why}"
-            )
         _check_weights(self.class_weights)
 
 
@@ -98,11 +103,11 @@ def _check_weights(weights) -> None:
             raise WorkbenchError(f"class_weights of {emotion} is {weight!r}, expected a number, 0 or more")
 
 
-def optimiser_of(parameters: Iterable[nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
-    """Return the settings' optimiser of a model's parameters."""
-    more = {"momentum": settings.momentum} if settings.optimiser in WITH_MOMENTUM else {}
-    kind = OPTIMISERS[settings.optimiser]
-    return kind(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, **more)
+def make_optimiser(parameters: Iterable[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
+    """Return the optimiser that the settings name, over a model's parameters."""
+    options = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    options |= {"momentum": settings.momentum} if settings.momentum else {}
+    return OPTIMISERS[settings.optimiser](parameters, **options)
 
 
 def rate_factor(settings: Settings, losses: Sequence[float]) -> float:
