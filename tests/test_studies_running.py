@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -52,10 +53,13 @@ def made(tiny, data):
 
 
 def test_two_processes_make_the_same_bytes_as_one(made, tiny, tmp_path, monkeypatch):
+    """So they do where TensorBoard's events are asked for."""
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
-    again = running.run(study(), tiny, profile="smoke", jobs=2)
+    events = find_spec("tensorboard") is not None
+    again = running.run(study(), tiny, profile="smoke", jobs=2, tensorboard=events)
     assert [run.name for run in again] == [run.name for run in made]
     for run, first in zip(again, made, strict=True):
+        assert (run.folder / "tensorboard").is_dir() == (events and "encoders" in run.params)
         pd.testing.assert_frame_equal(run.predictions(), first.predictions(), check_exact=True)
         for weights in first.folder.glob("model.safetensors"):
             assert (run.folder / weights.name).read_bytes() == weights.read_bytes()
@@ -156,8 +160,8 @@ from test_studies_running import study
 from workbench import datasets, scale
 from workbench.studies import making, running
 execute = making.execute
-def noted(item, prepared):
-    run = execute(item, prepared)
+def noted(item, **options):
+    run = execute(item, **options)
     open({str(tmp_path)!r} + f"/made-by-{{scale.ranks().rank}}", "a").write(run.name + "\\n")
     return run
 making.execute = noted

@@ -57,6 +57,7 @@ def study_run(
     target: Annotated[str | None, typer.Option(help="Which label, where the corpus has several.")] = None,
     jobs: Jobs = 2,
     cluster: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that does the work.")] = None,
+    tensorboard: Annotated[bool, typer.Option(help="Leave TensorBoard's events in the run folders.")] = False,
     as_json: Json = False,
 ) -> None:
     """Make the runs of a study; finished ones are skipped, broken ones go on.
@@ -69,7 +70,8 @@ def study_run(
     study = studies.load(name)
     opened = datasets.corpus(corpus or study.corpus, root, target=target)
     chosen = {"variants": variants and variants.split(","), "protocols": protocols and protocols.split(",")}
-    made = run(study, opened, profile=profile, jobs=jobs, cluster=cluster, progress=progress, **chosen)
+    options = {"jobs": jobs, "cluster": cluster, "tensorboard": tensorboard, "progress": progress}
+    made = run(study, opened, profile=profile, **options, **chosen)
     columns = [
         "variant",
         "protocol",

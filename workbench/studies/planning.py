@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from workbench import geometry, recipes, splits
-from workbench.datasets import Corpus, select
+from workbench.datasets import Corpus, select, votes
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.fusion import rules
@@ -20,6 +20,7 @@ from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
 from workbench.studies import Study, by_protocol, load_of
+from workbench.training import Settings
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,20 @@ class Plan:
     def settings(self, variant: str) -> dict:
         """Return the settings of a variant, as the profile changes them (`variants` of the profile)."""
         return self.study.variant(variant) | self.profile.get("variants", {}).get(variant, {})
+
+    def training(self, variant: str) -> Settings:
+        """Return how a variant is trained: as the study says, the profile, and the variant itself, the last one first.
+
+        Raises
+        ------
+        WorkbenchError
+            For a setting that there is not, or a value that it cannot have.
+        """
+        parts = (self.study.training, self.profile.get("training", {}), self.settings(variant).get("training", {}))
+        chosen = {key: value for part in parts for key, value in part.items()}
+        for key in chosen:
+            choose(f"training setting of variant {variant!r}", key, [setting.name for setting in fields(Settings)])
+        return Settings(**chosen)
 
     @property
     def recipe(self) -> Recipe:
@@ -150,7 +165,7 @@ def check(plan: Plan, names: Sequence[str]) -> None:
     """Raise a WorkbenchError if a variant, or one that it needs, cannot be run.
 
     An array not kept by the recipe, more than one classifier, a fusion that there is not, frozen encoders that no run
-    has trained.
+    has trained, votes to train on that the corpus does not have.
     """
     for variant in names:
         whole, name = plan.part(variant)
@@ -161,6 +176,8 @@ def check(plan: Plan, names: Sequence[str]) -> None:
             raise WorkbenchError(
                 f"variant {name!r}: expected one modality under classical, found {settings['classical']}"
             )
+        if whole.training(name).targets == "votes":
+            votes.shares(whole.takes, whole.classes)
         stored = ["landmarks" if array in geometry.DESCRIPTORS else array for array in arrays_of(settings)]
         missing = [array for array in dict.fromkeys(stored) if array not in whole.recipe.keep]
         if missing:
@@ -220,7 +237,7 @@ def load(
     if table.empty:
         reasons = store.quarantine["reason"].tolist()[:3]
         raise WorkbenchError(f"no clip of {whole.corpus.card.name!r} could be prepared for {modality}: {reasons}")
-    content = table[["clip", "emotion", "speaker", "take"]].assign(
+    content = table[["clip", "emotion", "speaker", "take", *votes.counted(table)]].assign(
         source=store.index["source_bytes"].reindex(table["clip"]).to_numpy()
     )
     return Data(store, table, digest([whole.recipe.key, content.to_csv(index=False)]))

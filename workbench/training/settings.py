@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
 
 from workbench.augment import policy
+from workbench.emotions import EMOTIONS, EXTRA
 from workbench.errors import WorkbenchError, choose
 
 OPTIMISERS = {
@@ -21,6 +22,7 @@ OPTIMISERS = {
 
 LOSSES = ("cross-entropy", "poisson")
 SCHEDULES = ("constant", "cosine", "plateau", "step")
+TARGETS = ("labels", "votes")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class Settings:
     `loss` is what the head learns by: `cross-entropy`, or `poisson`, Keras's Poisson loss of the probabilities (source
     002, Table 4-6). Of C classes that is (1 + cross-entropy) / C, so that Adam, to which the scale of a gradient is
     next to nothing, learns the same by both.
+
+    `clip_norm`, if above 0, bounds the norm of all gradients together: longer ones are shortened to it. `targets` says
+    what is learned: the `labels`, or the shares of a crowd's `votes`, where the corpus has them
+    (`models.losses.label_distribution`); validation goes by the labels.
+
+    `class_weights` multiplies the loss of each training clip by a weight of its class (validation counts every clip
+    alike): `true` for n / (C n_c), where n_c of the n clips that are trained on, of C classes, are of class c, so that
+    all classes count the same and the mean weight is 1; or a mapping of emotion to weight, 1 where it names none.
     """
 
     epochs: int = 40
@@ -47,6 +57,7 @@ class Settings:
     learning_rate: float = 2e-4
     momentum: float = 0.0
     weight_decay: float = 0.0
+    clip_norm: float = 0.0
     label_smoothing: float = 0.0
     patience: int = 10
     loss: str = "cross-entropy"
@@ -57,12 +68,15 @@ class Settings:
     schedule_factor: float = 0.5
     augment: list[dict] = field(default_factory=list)
     copies: int = 0
+    targets: str = "labels"
+    class_weights: bool | dict[str, float] = False
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
         choose("loss", self.loss, LOSSES)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
         choose("schedule", self.schedule, SCHEDULES)
+        choose("targets", self.targets, TARGETS)
         for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
             if not getattr(self, name) > 0:
                 raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
@@ -73,6 +87,20 @@ class Settings:
         if self.copies < 0 or (self.copies and not self.augment):
             why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
             raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
+        if not self.clip_norm >= 0:
+            raise WorkbenchError(f"training setting clip_norm is {self.clip_norm}, expected 0 (none) or more")
+        _check_weights(self.class_weights)
+
+
+def _check_weights(weights) -> None:
+    if isinstance(weights, bool):
+        return
+    if not isinstance(weights, Mapping):
+        raise WorkbenchError(f"training setting class_weights is {weights!r}, expected true, false or emotion: weight")
+    for emotion, weight in weights.items():
+        choose("emotion of class_weights", emotion, EMOTIONS + EXTRA)
+        if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
+            raise WorkbenchError(f"class_weights of {emotion} is {weight!r}, expected a number, 0 or more")
 
 
 def make_optimiser(parameters: Iterable[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
