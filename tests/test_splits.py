@@ -16,7 +16,7 @@ from workbench.splits import PROTOCOLS, LeakError, audit, grouped, inner_split, 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 RAVDESS = SHARED / "ravdess" / "Audio_Speech_Actors_01-24"
 SPLITS = SHARED / "splits"
-ORDINARY = [name for name in PROTOCOLS if name != "frontal-to-turned"]  # those that test every clip
+ORDINARY = [name for name in PROTOCOLS if name not in ("frontal-to-turned", "given")]  # those that test every clip
 
 
 def clip_table(n_speakers=8, emotions=EMOTIONS, repeats=4, *, sexes=("male", "female"), recordings=1):

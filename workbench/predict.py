@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from workbench import classifiers, geometry, media, runs
-from workbench.errors import MediaError
-from workbench.fusion import rules
+from workbench.errors import MediaError, WorkbenchError
+from workbench.fusion import rules, stacking
 from workbench.models import Model, arrays_of, build, classical
 from workbench.prepare import prepare_clip
 from workbench.recipes import SOUNDS, Recipe
@@ -38,32 +38,47 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     mean, or at 0; a stacked fusion that misses a member passes on what the other members say (their mean), and a rule
     goes by the others. A run that standardises within each speaker takes the clips as those of one speaker.
     """
+    if strange := [one.name for one in _alone(run) if "recipe" not in one.params]:
+        raise WorkbenchError(
+            f"run {strange[0]}: its predictions, or what it reads, were made elsewhere and read from files; expected a "
+            "run that was made from recordings"
+        )
     if "members" in run.params:
         parts = [predictor(member) for member in _members(run)]
         joined = _ruled(run) if "rule" in run.params else _stacked(run)
-        return lambda clips: [joined(said) for said in zip(*(one(clips) for one in parts), strict=True)]
+        return lambda clips: joined(list(zip(*(one(clips) for one in parts), strict=True)))
     return _classical(run) if "classical" in run.params else _network(run)
 
 
-def _stacked(run: runs.Run) -> Callable[[Sequence[np.ndarray | None]], np.ndarray | None]:
-    model = classifiers.load(run.folder / "model.skops")
+Said = Sequence[Sequence[np.ndarray | None]]  # of each clip, what each member says
 
-    def answer(said):
-        known = [one for one in said if one is not None]
-        if len(known) < len(said):
-            return np.mean(known, axis=0) if known else None
-        return classifiers.probabilities(model, np.hstack(known)[None], run.params["classes"])[0]
+
+def _stacked(run: runs.Run) -> Callable[[Said], Answers]:
+    model, classes = classifiers.load(run.folder / "model.skops"), run.params["classes"]
+    options = {"settings": run.params["stacking"], "normalise": run.params.get("normalise")}
+
+    def answer(said: Said) -> Answers:
+        known = [[one for one in of_clip if one is not None] for of_clip in said]
+        out: Answers = [np.mean(of_clip, axis=0) if of_clip else None for of_clip in known]
+        if whole := [i for i, of_clip in enumerate(known) if len(of_clip) == len(said[i])]:
+            scores = np.stack([np.hstack(known[i]) for i in whole])
+            rows = stacking.presented(scores, speakers=["one"] * len(whole), **options)
+            for i, found in zip(whole, classifiers.probabilities(model, rows, classes), strict=True):
+                out[i] = found
+        return out
 
     return answer
 
 
-def _ruled(run: runs.Run) -> Callable[[Sequence[np.ndarray | None]], np.ndarray | None]:
+def _ruled(run: runs.Run) -> Callable[[Said], Answers]:
     rule, nothing = rules.load(run.folder / "rule.json"), np.full(len(run.params["classes"]), np.nan)
 
-    def answer(said):
-        if all(one is None for one in said):
-            return None
-        return rule(np.stack([nothing if one is None else one for one in said])[:, None])[0]
+    def answer(said: Said) -> Answers:
+        full = [[nothing if one is None else one for one in of_clip] for of_clip in said]
+        return [
+            None if all(one is None for one in of_clip) else rule(np.stack(of_full)[:, None])[0]
+            for of_clip, of_full in zip(said, full, strict=True)
+        ]
 
     return answer
 
@@ -109,7 +124,7 @@ def _batch(clip: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np
 
 
 def _by_speaker(run: runs.Run) -> bool:
-    return any(one.params.get("normalise") == "speaker" for one in _alone(run))
+    return any(one.params.get("normalise") == "speaker" for one in [run, *_alone(run)])
 
 
 def _members(run: runs.Run) -> list[runs.Run]:
@@ -133,7 +148,8 @@ def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
         `path`, `emotion` (or None), `probabilities` (emotion -> 0..1, summing to 1; all alike where there was
         nothing to go by), `face` and `sound` (whether one was found), `notes` (what was missing, in words), `run`.
     """
-    recipe, answer = Recipe(**_alone(run)[0].params["recipe"]), predictor(run)
+    answer = predictor(run)
+    recipe = Recipe(**_alone(run)[0].params["recipe"])
     found = (_prepared(str(file), recipe) for file in files)
     if not _by_speaker(run):
         return [_one(file, run, arrays, notes, answer([arrays])[0]) for file, arrays, notes in found]

@@ -46,9 +46,9 @@ def corpus_card(
     """Describe a corpus: counts, durations, label maps, what is missing, what is known to be wrong."""
     from rich.markdown import Markdown
 
-    from workbench.datasets import cards, corpus
+    from workbench.datasets import corpus
 
-    card = cards.describe(corpus(name, root, target=target), durations=durations, progress=progress)
+    card = corpus(name, root, target=target).describe(durations=durations, progress=progress)
     for path, write in ((html, card.html), (markdown, card.markdown)):
         if path:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ from workbench.datasets.demo import Demo
 from workbench.datasets.demo_stills import DemoStills
 from workbench.datasets.fer2013 import Fer2013
 from workbench.datasets.folder import Folder
+from workbench.datasets.given_features import GivenFeatures
+from workbench.datasets.given_predictions import GivenPredictions
 from workbench.datasets.meld import Meld
 from workbench.datasets.rafd import Rafd
 from workbench.datasets.ravdess import Ravdess
@@ -18,7 +20,21 @@ from workbench.datasets.savee import Savee
 from workbench.errors import choose
 
 CORPORA: dict[str, type[Corpus]] = {
-    kind.card.name: kind for kind in (Demo, DemoStills, Ravdess, Savee, Cremad, Meld, Fer2013, CkPlus, Rafd, Folder)
+    kind.card.name: kind
+    for kind in (
+        Demo,
+        DemoStills,
+        Ravdess,
+        Savee,
+        Cremad,
+        Meld,
+        Fer2013,
+        CkPlus,
+        Rafd,
+        Folder,
+        GivenFeatures,
+        GivenPredictions,
+    )
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workbench import alignment, media, paths
@@ -82,6 +83,7 @@ class Corpus:
     card: Card
     suffixes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ("intended",)
+    holds = "recordings"
 
     def __init__(self, root: str | Path | None = None, *, target: str | None = None):
         self.root = paths.existing(root or paths.raw(self.card.name), f"corpus {self.card.name!r}")
@@ -132,6 +134,25 @@ class Corpus:
         return table.sort_values("clip", ignore_index=True)
 
     example = ""
+
+    def arrays(self) -> dict[str, list[np.ndarray]]:
+        """Return arrays that were made elsewhere and are given with the clips: name -> (T, D) of each row of `clips()`.
+
+        None by default: recordings are prepared.
+        """
+        return {}
+
+    def predictions(self, system: str, **options) -> pd.DataFrame:
+        """Return predictions that were made elsewhere (`GivenPredictions.predictions`).
+
+        Raises
+        ------
+        WorkbenchError
+            If the corpus has none: by default.
+        """
+        raise WorkbenchError(
+            f"corpus {self.card.name!r} has no predictions of {system!r} or any other system: it holds {self.holds}"
+        )
 
     def kinds(self) -> dict[str, int]:
         """Return how many clips have picture and sound, one of them, or no file, see `tallies.kinds`."""
@@ -234,7 +255,7 @@ class Corpus:
             With the command, or the steps to take; as `fetching.bring` does.
         """
         root = Path(root or paths.raw(cls.card.name)).expanduser()
-        if parts is not None or not root.is_dir():
+        if parts is not None or not root.exists():
             fetching.bring(cls.card, root, parts, accept_licence=accept_licence, progress=progress)
         return cls(root)
 

@@ -42,6 +42,27 @@ GITHUB = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/maste
 PEOPLE = "VideoDemographics.csv"
 
 
+def parse_name(path: Path) -> dict | None:
+    """Return the factors in a name such as `1001_DFA_ANG_XX`, or None for any other.
+
+    The parts are actor, text, emotion, intensity.
+    """
+    match = NAME.fullmatch(Path(path).stem)
+    if not match or int(match[1]) not in ACTORS:
+        return None
+    actor, text, emotion, intensity = match.groups()
+    return {
+        "clip": Path(path).stem,
+        "emotion": LABELS[emotion],
+        "intensity": INTENSITIES[intensity],
+        "speaker": f"cremad-{actor}",
+        "sex": "",
+        "text": TEXTS[text],
+        "take": f"cremad-{Path(path).stem}",
+        "intended": LABELS[emotion],
+    }
+
+
 class Cremad(Corpus):
     """CREMA-D as published: `AudioWAV`, `VideoFlash`, `AudioMP3` and its tables, anywhere below the root.
 
@@ -125,20 +146,7 @@ class Cremad(Corpus):
 
     def parse(self, path: Path) -> dict | None:
         """Return the factors in a file's name, or None if the name is outside the scheme."""
-        match = NAME.fullmatch(path.stem)
-        if not match or int(match[1]) not in ACTORS:
-            return None
-        actor, text, emotion, intensity = match.groups()
-        return {
-            "clip": path.stem,
-            "emotion": LABELS[emotion],
-            "intensity": INTENSITIES[intensity],
-            "speaker": f"cremad-{actor}",
-            "sex": "",
-            "text": TEXTS[text],
-            "take": f"cremad-{path.stem}",
-            "intended": LABELS[emotion],
-        }
+        return parse_name(path)
 
     def rows(self, files: Iterable[Path]) -> list[dict]:
         """Return one dict a performance, with its votes and its speaker's demographics.

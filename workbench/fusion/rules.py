@@ -143,6 +143,11 @@ def check(settings: Mapping) -> str:
     return choose("rule", settings.get("name", ""), RULES)
 
 
+def learns(settings: Mapping) -> bool:
+    """Say whether the rule that the settings name learns from rows."""
+    return RULES[check(settings)].learn is not None
+
+
 def fit(settings: Mapping, probabilities: np.ndarray, emotion: Sequence[int]) -> Fitted:
     """Return a rule with what it learns from out-of-fold rows, none of a test speaker.
 

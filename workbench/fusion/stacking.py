@@ -19,8 +19,10 @@ from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold, Stratif
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
+from workbench import standards
 from workbench.classifiers import untrained
 from workbench.errors import WorkbenchError, choose
+from workbench.fusion.rules import LEAST
 
 MOST_FOLDS = 5
 
@@ -57,6 +59,21 @@ def make(name: str, *, seed: int = 0, **settings) -> Pipeline:
     return make_pipeline(MinMaxScaler(), untrained(stacker.classifier, seed=seed, **{**stacker.settings, **settings}))
 
 
+def presented(
+    scores: np.ndarray, settings: Mapping, *, speakers: Sequence[str] = (), normalise: str | None = None
+) -> np.ndarray:
+    """Return probabilities side by side, (n, members x classes), as a stacker of these settings is given them.
+
+    With `logarithms` among the settings, their logarithms, in which a network's own scores come back but for a constant
+    a clip: close to 0 and 1, where a sure network's probabilities crowd, they tell more. With `normalise` 'speaker',
+    they are standardised within each of the `speakers`, test speakers included: no label is looked at, but all of a
+    speaker's clips are (`standards`).
+    """
+    if settings.get("logarithms"):
+        scores = np.log(np.maximum(scores, LEAST))
+    return standards.within(scores, list(speakers)) if normalise == "speaker" else scores
+
+
 def fit(
     settings: Mapping,
     scores: np.ndarray,
@@ -70,9 +87,10 @@ def fit(
     Parameters
     ----------
     settings : mapping
-        `name`, of `STACKERS`; settings of the classifier; `grid`, settings to choose from, in place of the stacker's.
+        `name`, of `STACKERS`; settings of the classifier; `grid`, settings to choose from, in place of the stacker's;
+        `logarithms`, which `presented` heeds.
     scores : (n, members x classes) float
-        Out-of-fold probabilities (`join`), none of a test speaker.
+        Out-of-fold probabilities (`join`, `presented`), none of a test speaker.
     emotion : (n,)
     speakers : (n,), optional
         Folds of the cross-validation keep speakers apart where there are two or more.
@@ -91,7 +109,7 @@ def fit(
     WorkbenchError
         For an unknown name or setting.
     """
-    fixed = {key: value for key, value in settings.items() if key not in ("name", "grid")}
+    fixed = {key: value for key, value in settings.items() if key not in ("name", "grid", "logarithms")}
     name, emotion = choose("stacking", settings.get("name", ""), STACKERS), np.asarray(emotion)
     offered = {key: list(values) for key, values in settings.get("grid", STACKERS[name].grid).items()}
     choices = list(ParameterGrid({key: values for key, values in offered.items() if key not in fixed}))

@@ -8,15 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from workbench.errors import WorkbenchError, choose
+from workbench.errors import WorkbenchError
 from workbench.models.base import Encoder
 from workbench.models.checkpoints import read
-from workbench.models.steps import example_pictures, on_real, spread
+from workbench.models.steps import OverTime, example_pictures, on_real
 
 # Colours of RAF-DB's faces, which the network's authors subtract and divide by (red, green, blue; 0 to 1).
 MEAN, DEVIATION = (0.57535914, 0.44928582, 0.40079932), (0.20735591, 0.18981615, 0.18132027)
 REPEATS, CHANNELS = (4, 8, 4), (29, 116, 232, 464, 1024)
-POOLS = ("convolutions", "dense", "mean", "max")
 
 
 def convolution(channels: int, width: int, kernel_size: int, *, stride: int = 1, groups: int = 1, relu: bool = True):
@@ -195,25 +194,14 @@ class EfficientFace(Encoder):
         channels: Sequence[int] = CHANNELS,
     ):
         super().__init__()
-        self.n_frames, self.pool, self.frozen, self.size = n_frames, choose("pool", pool, POOLS), frozen, size
+        self.n_frames, self.pool, self.frozen, self.size = n_frames, pool, frozen, size
         self.face = Face(repeats, channels)
         if weights is not None:
             load(self.face, weights)
         self.face.requires_grad_(not frozen)
-        self.width = 128 if pool == "convolutions" else self.face.width
-        self.over_time = self.make_over_time(pool, n_frames, self.face.width)
+        self.over_time = OverTime(pool, n_frames, self.face.width)
+        self.width = self.over_time.width
         self.train()
-
-    @staticmethod
-    def make_over_time(pool: str, n_frames: int, width: int) -> nn.Sequential:
-        """Return the layers with weights, (B, width, n_frames) in; none for `mean` and `max`."""
-        if pool == "dense":
-            return nn.Sequential(nn.Flatten(), nn.Linear(width * n_frames, width))
-        layers, channels = [], width
-        for filters in (64, 64, 128, 128) if pool == "convolutions" else ():
-            layers += [nn.Conv1d(channels, filters, 3, padding="same"), nn.BatchNorm1d(filters), nn.ReLU()]
-            channels = filters
-        return nn.Sequential(*layers)
 
     def train(self, mode: bool = True) -> EfficientFace:
         """Set training or evaluation; a frozen part keeps its batch norms' statistics."""
@@ -223,18 +211,11 @@ class EfficientFace(Encoder):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, H, W, 3) uint8 RGB frames, H and W multiples of 16, and (B, T) mask to (B, width)."""
-        x, _ = self.steps(x, mask)  # (B, n_frames, width), or (B, 1, width) where dense
-        return x.amax(dim=1) if self.pool == "max" else x.mean(dim=1)
+        return self.over_time(on_real(self.face, x, mask), mask)
 
     def steps(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """The same to what is pooled, (B, n_frames, width), one step where dense, and which are real (B, n_frames)."""
-        real = mask.any(dim=1, keepdim=True)  # (B, 1)
-        x = on_real(self.face, x, mask)  # (B, T, 1024)
-        x = spread(x, mask, self.n_frames).transpose(1, 2)  # (B, 1024, n_frames)
-        x = self.over_time(x)  # (B, 128, n_frames), or (B, 1024) where dense
-        if self.pool == "dense":
-            return x[:, None], real
-        return x.transpose(1, 2), real.expand(-1, self.n_frames)
+        return self.over_time.steps(on_real(self.face, x, mask), mask)
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return random frames and their mask."""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
 from workbench.models.base import Encoder
-from workbench.models.steps import mean_over
+from workbench.models.steps import OverTime, mean_over, on_real
 
 
 class Embeddings(Encoder):
@@ -26,35 +26,64 @@ class Embeddings(Encoder):
         Values a step.
     modality : str
         What they were made from.
+    inputs : str
+        The array's name.
+    norm : bool
+        Standardise values by the training clips (batch norm).
+    hidden : int
+        Values that a dense layer, with dropout before it and ReLU after it, makes of the vector; none with 0.
+    dropout : float
+    pool : {'real', 'convolutions', 'dense', 'mean', 'max'}
+        What makes one vector of the steps: the mean of the real ones, or `OverTime` of `n_steps` evenly spaced ones.
+    n_steps : int
     """
 
     modality, inputs, source = "audio", "embeddings", "003 (YAMNet)"
 
-    def __init__(self, *, width: int = 1024, modality: str = "audio"):
+    def __init__(
+        self,
+        *,
+        width: int = 1024,
+        modality: str = "audio",
+        inputs: str = "embeddings",
+        norm: bool = False,
+        hidden: int = 0,
+        dropout: float = 0.0,
+        pool: str = "real",
+        n_steps: int = 4,
+    ):
         super().__init__()
-        self.width, self.modality = width, modality
+        self.given, self.modality, self.inputs = width, modality, inputs
+        self.norm = nn.BatchNorm1d(width) if norm else None
+        self.over_time = None if pool == "real" else OverTime(pool, n_steps, width)
+        width = width if self.over_time is None else self.over_time.width
+        layers = [nn.Dropout(dropout), nn.Linear(width, hidden), nn.ReLU()] if hidden else []
+        self.layers, self.width = nn.Sequential(*layers), hidden or width
 
-    @property
-    def settings(self) -> dict:
-        """What builds this encoder again."""
-        return {"width": self.width, "modality": self.modality}
+    def normed(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, given) and (B, T) mask to (B, T, given), standardised where there is a norm."""
+        if x.shape[-1] != self.given:
+            raise WorkbenchError(f"embeddings have {x.shape[-1]} values a step, expected width={self.given}")
+        return x.float() if self.norm is None else on_real(self.norm, x.float(), mask)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, width) float embeddings and (B, T) mask to (B, width)."""
-        if x.shape[-1] != self.width:
-            raise WorkbenchError(f"embeddings have {x.shape[-1]} values a step, expected width={self.width}")
-        return mean_over(x, mask)
+        """(B, T, given) float embeddings and (B, T) mask to (B, width)."""
+        x = self.normed(x, mask)
+        return self.layers(mean_over(x, mask) if self.over_time is None else self.over_time(x, mask))
 
     def steps(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The embeddings (B, T, width) and which are real (B, T), as they are."""
-        return x.float(), mask
+        """The steps (B, S, width) and which are real (B, S), each by itself through the same layers."""
+        x = self.normed(x, mask)
+        if self.over_time is not None:
+            x, mask = self.over_time.steps(x, mask)
+        return self.layers(x), mask
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Seven steps a clip; the last one has five."""
         random = torch.Generator().manual_seed(seed)
         mask = torch.ones(n_clips, 7, dtype=torch.bool)
         mask[-1, 5:] = False
-        return torch.randn(n_clips, 7, self.width, generator=random), mask
+        return torch.randn(n_clips, 7, self.given, generator=random), mask
 
 
 def read_embeddings(path: str | Path, clips: Sequence[str]) -> list[np.ndarray]:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from workbench.errors import choose
+
+POOLS = ("convolutions", "dense", "mean", "max")
+
 
 def spread(x: Tensor, mask: Tensor, n_steps: int) -> Tensor:
     """Take `n_steps` evenly spaced ones of each clip's real steps: (B, T, ...) and (B, T) mask to (B, n_steps, ...).
@@ -47,3 +51,40 @@ def example_pictures(n_clips: int, n_frames: int, size: int, *, seed: int = 0) -
 def mean_over(x: Tensor, mask: Tensor) -> Tensor:
     """(B, T, D) and (B, T) mask to (B, D): the mean over real steps; 0 where there is none."""
     return x.float().masked_fill(~mask[..., None], 0).sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp(min=1)
+
+
+class OverTime(nn.Sequential):
+    """What makes one vector of a clip's steps: convolutions, one dense layer, mean or maximum (source 000, chapter 4).
+
+    It sees `n_steps` evenly spaced ones. The convolutions are four, 64, 64, 128, 128, kernel 3, batch norm, ReLU, and
+    their mean over time (the code of the source's family).
+
+    Parameters
+    ----------
+    pool : {'convolutions', 'dense', 'mean', 'max'}
+    n_steps, width : int
+        Steps, and values of each.
+    """
+
+    def __init__(self, pool: str, n_steps: int, width: int):
+        layers = []
+        if choose("pool", pool, POOLS) == "dense":
+            layers = [nn.Flatten(), nn.Linear(width * n_steps, width)]
+        for filters in (64, 64, 128, 128) if pool == "convolutions" else ():
+            layers += [nn.Conv1d(width, filters, 3, padding="same"), nn.BatchNorm1d(filters), nn.ReLU()]
+            width = filters
+        super().__init__(*layers)
+        self.pool, self.n_steps, self.width = pool, n_steps, width
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, D) and (B, T) mask to (B, width)."""
+        x, _ = self.steps(x, mask)
+        return x.amax(dim=1) if self.pool == "max" else x.mean(dim=1)
+
+    def steps(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The same to what is pooled, (B, n_steps, width), one step where dense, and which are real."""
+        real = mask.any(dim=1, keepdim=True)  # (B, 1)
+        x = super().forward(spread(x, mask, self.n_steps).transpose(1, 2))  # (B, width, n_steps), or (B, width)
+        if self.pool == "dense":
+            return x[:, None], real
+        return x.transpose(1, 2), real.expand(-1, self.n_steps)

@@ -12,6 +12,7 @@ from workbench.plots.material import face_strip, scatter, waveform_and_mel
 from workbench.plots.results import (
     bars,
     confusion_matrix,
+    differences,
     learning_curves,
     per_class,
     protocol_gap,
@@ -26,6 +27,7 @@ __all__ = [
     "confusion_matrix",
     "counts",
     "detectors",
+    "differences",
     "durations",
     "face_strip",
     "fit_quality",

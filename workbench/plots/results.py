@@ -20,6 +20,7 @@ PROTOCOLS = {
     "speaker-disjoint": ("unseen speakers (speaker-disjoint)", PALETTE[0]),
     "speaker-pairs": ("unseen speakers (speaker pairs)", PALETTE[2]),
     "leave-one-speaker-out": ("unseen speakers (leave one out)", PALETTE[4]),
+    "given": ("unseen speakers (published folds)", PALETTE[2]),
     "frontal-to-turned": ("unseen speakers (turned heads)", PALETTE[3]),
     "random": ("random split (speakers shared)", PALETTE[1]),
 }
@@ -102,6 +103,41 @@ def protocol_gap(summary: pd.DataFrame, *, metric: str = "accuracy", title: str 
     _percent_axis(axes, f"{NAMES[metric]} on test clips (%)")
     _name_rows(axes, pairs.index)
     legend_above(figure, handles, ncols=1)
+    return finish(figure, title, note)
+
+
+@styled
+def differences(table: pd.DataFrame, *, against: str, title: str = "", note: str = "") -> Figure:
+    """Return by how many points each system is more accurate than one other, on the same takes, with its interval.
+
+    Filled where the interval leaves out 0; at the right the difference and p, after Holm's correction.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `evaluation.differences`.
+    against : str
+        What the other system is called.
+    """
+    figure, axes = sheet(1.1 + 0.27 * len(table))
+    values = 100 * table[["difference", "low", "high"]]
+    clear = ((table["low"] > 0) | (table["high"] < 0)).to_numpy()
+    axes.axvline(0, color=INK, lw=0.8)
+    for row, (value, low, high) in enumerate(values.itertuples(index=False)):
+        colour = PALETTE[2] if value >= 0 else PALETTE[5]
+        axes.plot([low, high], [row, row], color=colour, lw=1.4, solid_capstyle="butt")
+        axes.plot(value, row, "o", color=colour, mfc=colour if clear[row] else "white", markersize=5.5)
+    place = {"transform": axes.get_yaxis_transform(), "va": "center", "ha": "left", "fontsize": 7.5}
+    for row, (value, p) in enumerate(zip(values["difference"], table["p_holm"], strict=True)):
+        axes.text(1.02, row, f"{value:+.1f}   p {_p_value(p)}", **place)
+    axes.set(xlabel=f"Accuracy less that of {against}, same takes (points)")
+    axes.grid(axis="x")
+    _name_rows(axes, table["system"])
+    handles = [
+        Line2D([], [], color=PALETTE[2], marker="o", mfc=fill, markersize=5.5, lw=1.4, label=label)
+        for fill, label in ((PALETTE[2], "95 % interval over speakers without 0"), ("white", "with 0"))
+    ]
+    legend_above(figure, handles, ncols=2)
     return finish(figure, title, note)
 
 
@@ -221,6 +257,10 @@ def _system_name(row: pd.Series) -> str:
     modality = MODALITIES.get(row["modality"], row["modality"])
     fused = row["fusion"] not in ("", "none") and pd.notna(row["fusion"])
     return f"{modality}: {row['fusion'] if fused else row['model']}".replace("_", " ")
+
+
+def _p_value(p: float) -> str:
+    return "unknown" if np.isnan(p) else "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def _whiskers(rows: pd.DataFrame) -> np.ndarray:

@@ -7,9 +7,7 @@ take whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,22 +15,10 @@ from sklearn.model_selection import PredefinedSplit, StratifiedKFold, train_test
 
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
+from workbench.splits.fold import Fold, given
 from workbench.splits.leaks import LeakError, audit
 
 DEFAULT_FOLDS = 5
-
-
-class Fold(NamedTuple):
-    """One division of a clip table: `train` and `test` are sorted positions (as for `iloc`), (n,) int.
-
-    `beside`, by name, holds positions of further clips of the test's speakers, which are predicted beside the test and
-    stay out of its score, as they stay out of training.
-    """
-
-    name: str
-    train: np.ndarray
-    test: np.ndarray
-    beside: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 def leave_one_speaker_out(clips: pd.DataFrame) -> list[Fold]:
@@ -150,10 +136,11 @@ PROTOCOLS: dict[str, Callable[..., list[Fold]]] = {
     "speaker-pairs": speaker_pairs,
     "speaker-disjoint": grouped,
     "frontal-to-turned": frontal_to_turned,
+    "given": given,
     "random": random_folds,
 }
 SHARING = ("random",)  # what shares speakers between the sides, and so never stands alone
-COUNTED_BY_SPEAKERS = ("leave-one-speaker-out", "speaker-pairs")
+COUNTED = ("leave-one-speaker-out", "speaker-pairs", "given")  # who or what is there decides how many folds
 
 
 def make_folds(
@@ -165,11 +152,11 @@ def make_folds(
     ----------
     clips : DataFrame
         Clip table, one row a clip.
-    protocol : {'speaker-disjoint', 'speaker-pairs', 'leave-one-speaker-out', 'frontal-to-turned', 'random'}
+    protocol : of `PROTOCOLS`
     n_folds : int, optional
-        Number of folds, 5 unless told. Where the speakers decide (pairs, leave-one-out), leave it out.
+        Number of folds, 5 unless told. Where the clips decide (pairs, leave-one-out, given), leave it out.
     seed : int
-        Which of the equally good divisions; without effect where the speakers decide.
+        Which of the equally good divisions; without effect where the clips decide.
 
     Raises
     ------
@@ -180,7 +167,7 @@ def make_folds(
         If a fold shares a take or a clip, or (unless `random`) a speaker.
     """
     maker = PROTOCOLS[choose("protocol", protocol, PROTOCOLS)]
-    if protocol in COUNTED_BY_SPEAKERS:
+    if protocol in COUNTED:
         folds = maker(clips)
         if n_folds not in (None, len(folds)):
             raise WorkbenchError(f"protocol {protocol!r} makes {len(folds)} folds here, not {n_folds}")
@@ -301,6 +288,7 @@ __all__ = [
     "LeakError",
     "audit",
     "frontal_to_turned",
+    "given",
     "grouped",
     "inner_split",
     "leave_one_speaker_out",

@@ -4,12 +4,15 @@ A study names its `source` and `table`, the `corpus`, the `classes`, the `protoc
 beside `speaker-disjoint`, unless it keeps speakers apart itself), the `repeats` (how many seeds, or which), `profiles`
 (sizes: `smoke`, `demo`, `full`; one may change `variants`, `recipe`, `training`) and the `variants`: settings of
 encoders, fusion and training, of a classical classifier, or of a late fusion over other variants (`members`, with
-`stacking` or a `rule`), each with what was `published` for it. `start` names variants whose encoders a network begins
-with, and `freeze: true` keeps these as they are. `only` says which clips, by other columns than the emotion
-(``{channel: speech}``), where the corpus has these. A variant may have `classes`, `only` and a `recipe` of its own, or
-be one of another study (`of: STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by
-others, which are shown and not run. With `predict_training` the clips trained on are predicted too (usage `train`),
-where a published table has them. `measures` are the table's columns beyond accuracy, such as `f1` or `parameters`.
+`stacking` or a `rule`), each with what was `published` for it. A system that others trained is `given`: its
+predictions are read from the corpus's files. A late fusion over such systems says by `learn_from` which of their
+predictions it learns from (`train`, where they come with no others); with `normalise: speaker` these are standardised
+within each speaker. `start` names variants whose encoders a network begins with, and `freeze: true` keeps these as
+they are. `only` says which clips, by other columns than the emotion (``{channel: speech}``), where the corpus has
+these. A variant may have `classes`, `only` and a `recipe` of its own, or be one of another study (`of:
+STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which are shown and not
+run. With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
+`measures` are columns of the table beyond accuracy, such as `f1` or `parameters`.
 """
 
 from __future__ import annotations
@@ -108,7 +111,8 @@ class Study:
         if "of" in settings:
             study, other = load_of(settings["of"])
             return study.modality(other)
-        kinds = {SENSES.get(name, name) for name in (*settings.get("encoders", ()), *settings.get("classical", ()))}
+        of = [name for key in ("encoders", "classical", "given") for name in settings.get(key, ())]
+        kinds = {SENSES.get(name, name) for name in of}
         kinds |= {self.modality(name) for name in settings.get("members", ())}
         return kinds.pop() if len(kinds) == 1 else "audiovisual"
 

@@ -89,13 +89,13 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
     }
     needed = {key: [run_of(other, prepared).name for other in item.needs(key)] for key in NEEDED if key in settings}
     if "members" in needed:
-        by = "rule" if "rule" in settings else "stacking"
-        return runs.make(params | needed | {by: settings[by]})
-    params |= needed | {
-        "data": prepared.of(plan, params["modality"]).key,
-        "inner_share": study.inner_share,
-        "recipe": plan.recipe.values(),
-    }
+        kept = ("rule", "stacking", "learn_from", "normalise")
+        return runs.make(params | needed | {key: settings[key] for key in kept if key in settings})
+    if "given" in settings:
+        return runs.make(params | {"given": settings["given"], "data": prepared.given(plan, settings["given"]).key})
+    params |= needed | {"data": prepared.of(plan, params["modality"]).key, "inner_share": study.inner_share}
+    if not plan.corpus.arrays():
+        params["recipe"] = plan.recipe.values()
     if study.predict_training:
         params["predict_training"] = True
     if "normalise" in settings:

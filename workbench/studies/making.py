@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 from workbench import augment, classifiers, runs, splits, standards
 from workbench.datasets import votes
+from workbench.emotions import probability_columns
 from workbench.errors import WorkbenchError
 from workbench.fusion import rules, stacking
 from workbench.models import arrays_of, build, classical
@@ -35,6 +36,8 @@ def execute(item: Item, prepared: Prepared, *, tensorboard: bool = False) -> run
     run.begin()
     if "members" in run.params:
         _join(run)
+    elif "given" in run.params:
+        _quote(run, prepared.given(item.plan, run.params["given"]).table, item)
     elif "classical" in run.params:
         _classify(run, prepared.of(item.plan, run.params["modality"]), item)
     else:
@@ -82,7 +85,7 @@ def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     """Return the clips as the run's model reads them."""
     names, reader = data.table["clip"].tolist(), data.reader(arrays_of(run.params))
     # The sound itself is read only where augmentation acts on it.
-    speech = augment.Speech(data.store, names, item.plan.recipe, sound_arrays)
+    speech = augment.Speech(data.store, names, item.plan.recipe, sound_arrays) if data.store else None
     by_speaker = run.params.get("normalise") == "speaker"
     speakers = data.table["speaker"].tolist()
     norm = standards.Standards(reader.views, speakers) if by_speaker else None
@@ -148,22 +151,59 @@ def _classify(run: runs.Run, data: Data, item: Item) -> None:
     run.finish(pd.concat(parts, ignore_index=True))
 
 
+def _quote(run: runs.Run, table: pd.DataFrame, item: Item) -> None:
+    """Take over what a system trained elsewhere predicts of the fold's clips (`GivenPredictions.predictions`), by take.
+
+    Raises
+    ------
+    WorkbenchError
+        If it was made for other folds than the protocol's, or lacks a test clip or a class.
+    """
+    takes, fold, columns = item.plan.takes, item.sides, probability_columns(run.params["classes"])
+    (system,) = (one["name"] for one in run.params["given"].values())
+    what = f"predictions of {system!r}, fold {item.fold!r} of protocol {item.protocol!r}"
+    mine = table[table["fold"] == item.fold]
+    if item.protocol != "given" or mine.empty:
+        found = ", ".join(sorted(set(table["fold"])))
+        raise WorkbenchError(f"{what}: there are none; they were made for folds of protocol 'given': {found}")
+    if absent := [column for column in columns if column not in mine]:
+        raise WorkbenchError(f"{what}: expected columns {', '.join(columns)}, found no {', '.join(absent)}")
+    if lacking := sorted(set(takes["take"].iloc[fold.test]) - set(mine.loc[mine["usage"] == "test", "take"])):
+        raise WorkbenchError(f"{what}: none for {len(lacking)} of {len(fold.test)} test clips, such as {lacking[0]!r}")
+    parts = []
+    for usage, rows in mine.set_index("take")[["usage", *columns]].groupby("usage"):
+        about = takes.iloc[fold.test if usage == "test" else fold.train]
+        about = about[about["take"].isin(rows.index)]
+        shares = rows.loc[about["take"], columns].to_numpy()
+        parts.append(results.predictions(run, about, shares / shares.sum(axis=1, keepdims=True), usage))
+    run.finish(pd.concat(parts, ignore_index=True))
+
+
 def _join(run: runs.Run) -> None:
     """Train a late fusion on its members' probabilities of their inner validation clips; predict the test clips.
 
     Those clips are out-of-fold: no member was trained on them (they chose the members' best epoch), and no test
-    speaker had a part in them.
+    speaker had a part in them. With `learn_from: train` it is trained on probabilities of clips that the members were
+    trained on, where there are no others: no test speaker among them, but the members are surer there than they will
+    be of people never met.
     """
     params, classes = run.params, run.params["classes"]
     tables = [runs.load(name).predictions() for name in params["members"]]
-    about, scores = stacking.join([table[table["usage"] == "validation"] for table in tables])
     tested, given = stacking.join([table[table["usage"] == "test"] for table in tables])
     if "rule" in params:
-        emotion = [classes.index(name) for name in about["emotion"]]
-        rule = rules.fit(params["rule"], stacking.by_member(scores, len(tables)), emotion)
+        rule = rules.Fitted(params["rule"]["name"])
+        if rules.learns(params["rule"]):
+            about, scores = _rows_to_learn(params, tables)
+            emotion = [classes.index(name) for name in about["emotion"]]
+            rule = rules.fit(params["rule"], stacking.by_member(scores, len(tables)), emotion)
         rule.save(run.folder / "rule.json")
         probabilities = rule(stacking.by_member(given, len(tables)))
     else:
+        about, scores = _rows_to_learn(params, tables)
+        scores, given = (
+            stacking.presented(x, params["stacking"], speakers=rows["speaker"], normalise=params.get("normalise"))
+            for rows, x in ((about, scores), (tested, given))
+        )
         model, selection = stacking.fit(
             params["stacking"], scores, about["emotion"], speakers=about["speaker"].tolist(), seed=params["seed"]
         )
@@ -172,3 +212,15 @@ def _join(run: runs.Run) -> None:
         classifiers.save(model, run.folder / "model.skops")
         probabilities = classifiers.probabilities(model, given, classes)
     run.finish(results.predictions(run, tested, probabilities, "test"))
+
+
+def _rows_to_learn(params: dict, tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return what a late fusion learns from: the clips and the members' probabilities, side by side."""
+    usage = params.get("learn_from", "validation")
+    for name, table in zip(params["members"], tables, strict=True):
+        if usage not in (found := sorted(set(table["usage"]))):
+            raise WorkbenchError(
+                f"late fusion {params['variant']!r}: {name} has no predictions of usage {usage!r}, only "
+                f"{', '.join(found)}; learn_from says which to learn from"
+            )
+    return stacking.join([table[table["usage"] == usage] for table in tables])

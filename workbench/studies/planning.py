@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from workbench.errors import WorkbenchError, choose
 from workbench.fusion import rules
 from workbench.fusion.stacking import STACKERS
 from workbench.models import FUSIONS, arrays_of
+from workbench.models.precomputed import Arrays
 from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
@@ -83,7 +86,7 @@ class Plan:
         No more than there are known speakers where a protocol keeps them apart, so that a small corpus is left one
         speaker out.
         """
-        if protocol in splits.COUNTED_BY_SPEAKERS:
+        if protocol in splits.COUNTED:
             return None
         wanted, known = by_protocol(self.profile.get("n_folds"), protocol), set(self.takes["speaker"]) - {""}
         return wanted if not wanted or protocol in splits.SHARING or len(known) < 2 else min(wanted, len(known))
@@ -172,20 +175,25 @@ def check(plan: Plan, names: Sequence[str]) -> None:
         settings = whole.settings(name)
         check_fusion(name, settings)
         check(whole, [*settings.get("members", ()), *settings.get("start", ())])
-        if len(settings.get("classical", "1")) != 1:
-            raise WorkbenchError(
-                f"variant {name!r}: expected one modality under classical, found {settings['classical']}"
-            )
-        if whole.training(name).targets == "votes":
+        for kind in ("classical", "given"):
+            if len(settings.get(kind, "1")) != 1:
+                raise WorkbenchError(f"variant {name!r}: expected one modality under {kind}, found {settings[kind]}")
+        if not {"given", "members", "classical"} & set(settings) and whole.training(name).targets == "votes":
             votes.shares(whole.takes, whole.classes)
-        stored = ["landmarks" if array in geometry.DESCRIPTORS else array for array in arrays_of(settings)]
-        missing = [array for array in dict.fromkeys(stored) if array not in whole.recipe.keep]
-        if missing:
-            models = [one["name"] for kind in ("encoders", "classical") for one in settings.get(kind, {}).values()]
-            raise WorkbenchError(
-                f"variant {name!r} ({', '.join(models)}) reads {', '.join(missing)}, but recipe {whole.recipe.name!r} "
-                f"keeps {', '.join(whole.recipe.keep)}: add it to the study's recipe (keep)"
-            )
+        check_arrays(whole, name, settings)
+
+
+def check_arrays(plan: Plan, variant: str, settings: dict) -> None:
+    """Raise a WorkbenchError if a variant's models read an array that is neither prepared nor given."""
+    stored = ["landmarks" if array in geometry.DESCRIPTORS else array for array in arrays_of(settings)]
+    given, keep = plan.corpus.arrays(), plan.recipe.keep
+    missing = [array for array in dict.fromkeys(stored) if array not in (given or keep)]
+    if missing:
+        models = [one["name"] for kind in ("encoders", "classical") for one in settings.get(kind, {}).values()]
+        there = f"corpus {plan.corpus.label!r} gives {', '.join(given)}" if given else (
+            f"recipe {plan.recipe.name!r} keeps {', '.join(keep)}: add it to the study's recipe (keep)"
+        )  # fmt: skip
+        raise WorkbenchError(f"variant {variant!r} ({', '.join(models)}) reads {', '.join(missing)}, but {there}")
 
 
 def check_fusion(variant: str, settings: dict) -> None:
@@ -196,6 +204,8 @@ def check_fusion(variant: str, settings: dict) -> None:
             raise WorkbenchError(f"variant {variant!r}: members need stacking or a rule, one of them, found {by}")
         if by == ["rule"]:
             rules.check(settings["rule"])
+            if "normalise" in settings:
+                raise WorkbenchError(f"variant {variant!r}: a rule takes probabilities as they are, not normalised")
         else:
             choose("stacking", settings["stacking"].get("name", ""), STACKERS)
     if settings.get("fusion"):
@@ -208,16 +218,20 @@ def check_fusion(variant: str, settings: dict) -> None:
 class Data:
     """The prepared clips of one modality: the table (one row a take), and a hash that names its content.
 
-    `described` keeps what is made of the clips' landmarks (`geometry.describe`), once it was asked for.
+    `described` keeps what is made of the clips' landmarks (`geometry.describe`), once it was asked for. Clips whose
+    arrays were made elsewhere have no store: `arrays` holds what the corpus gives, in the order of the table.
     """
 
-    store: Store
+    store: Store | None
     table: pd.DataFrame
     key: str
     described: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
-    def reader(self, names: Sequence[str]) -> Reader:
-        """Return a reader of arrays of the table's clips, in order: of the store, or made of the landmarks in it."""
+    def reader(self, names: Sequence[str]) -> Reader | Arrays:
+        """Return a reader of arrays of the table's clips, in order: of the store, made of its landmarks, or given."""
+        if self.store is None:
+            return Arrays({name: self.arrays[name] for name in names})
         made = [name for name in names if name in geometry.DESCRIPTORS]
         reader = Reader(self.store, self.table["clip"].tolist(), [name for name in names if name not in made])
         if lacking := [name for name in made if name not in self.described]:
@@ -227,11 +241,20 @@ class Data:
         return reader
 
 
+class Given(NamedTuple):
+    """Predictions made elsewhere (`GivenPredictions.predictions`), and a hash that names their content."""
+
+    table: pd.DataFrame
+    key: str
+
+
 def load(
     whole: Plan, modality: str, *, jobs: int = 1, cluster: str | None = None, progress: Callable | None = None
 ) -> Data:
     """Prepare the clips of a modality, what is not prepared yet, and return those that can be used."""
     table = select(whole.clips, modality)
+    if whole.corpus.arrays():
+        return _given(whole.corpus, table)
     store, _ = prepare(whole.corpus, table, whole.recipe, jobs=jobs, cluster=cluster, progress=progress)
     table = usable(store, table, modality, whole.recipe)
     if table.empty:
@@ -241,6 +264,17 @@ def load(
         source=store.index["source_bytes"].reindex(table["clip"]).to_numpy()
     )
     return Data(store, table, digest([whole.recipe.key, content.to_csv(index=False)]))
+
+
+def _given(corpus: Corpus, table: pd.DataFrame) -> Data:
+    """Return the arrays that a corpus gives of the clips in `table`."""
+    at = pd.Index(corpus.clips()["clip"]).get_indexer(table["clip"])
+    arrays = {name: [views[i] for i in at] for name, views in corpus.arrays().items()}
+    content = hashlib.sha256(table[["clip", "emotion", "speaker", "take"]].to_csv(index=False).encode())
+    for views in arrays.values():
+        for view in views:
+            content.update(np.ascontiguousarray(view))
+    return Data(None, table, content.hexdigest()[:8], arrays=arrays)
 
 
 class Prepared:
@@ -263,4 +297,16 @@ class Prepared:
         key = (whole.key, modality)
         if key not in self.kept:
             self.kept[key] = load(whole, modality, **self.options)
+        return self.kept[key]
+
+    def given(self, whole: Plan, settings: Mapping[str, Mapping]) -> Given:
+        """Return the predictions that a corpus gives; `settings` maps a modality to a system and how to read it."""
+        (options,) = (dict(one) for one in settings.values())
+        if (key := (whole.key, digest(options))) not in self.kept:
+            system = options.pop("name", "")
+            try:
+                table = whole.corpus.predictions(system, **options)
+            except TypeError as error:
+                raise WorkbenchError(f"predictions of {system!r} with settings {options}: {error}") from None
+            self.kept[key] = Given(table, digest(table.to_csv(index=False)))
         return self.kept[key]

@@ -38,7 +38,8 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
         model = "+".join(name.split("/")[1] for name in params["members"])
         fusion = params["rule" if "rule" in params else "stacking"]["name"]
     else:
-        model = "+".join(settings["name"] for settings in params.get("encoders", params.get("classical")).values())
+        models = next(params[kind] for kind in ("encoders", "classical", "given") if kind in params)
+        model = "+".join(settings["name"] for settings in models.values())
         fusion = (params.get("fusion") or {"name": "none"})["name"]
     about = {key: params[key] for key in ("study", "variant", "corpus", "protocol", "fold", "seed", "modality")}
     table = pd.DataFrame({"run": run.name, **about, "model": model, "fusion": fusion, "usage": usage}, clips.index)

@@ -1,4 +1,4 @@
-"""From a predictions table to numbers: scores, intervals over speakers, confusion, ROC.
+"""From a predictions table to numbers: scores, intervals over speakers, confusion, ROC, paired comparisons.
 
 Every function but `summary` takes the predictions of *one* system and looks at its test rows only. The folds
 of a seed are pooled, so that a clip counts once; several seeds are scored one by one and the scores averaged.
@@ -15,8 +15,8 @@ from sklearn.metrics import auc, precision_recall_fscore_support, roc_auc_score,
 
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
-
-SYSTEM = ("corpus", "study", "variant", "model", "modality", "fusion", "protocol")
+from workbench.evaluation.pairs import differences, paired, sign_flips
+from workbench.evaluation.speakers import SYSTEM, drawn, of_one_system, quantiles, rows_tested
 
 
 def _accuracy(counts: np.ndarray) -> np.ndarray:
@@ -69,7 +69,7 @@ def score(predictions: pd.DataFrame) -> dict[str, float]:
     `auc` is the macro mean of the one-against-rest areas under the ROC curve; NaN for a system that gives no
     probabilities. `n_clips` counts distinct clips.
     """
-    tested = _tested(predictions)
+    tested = of_one_system(predictions)
     counts = _counts(tested).sum(axis=1)
     scores = {name: float(metric(counts).mean()) for name, metric in METRICS.items()}
     areas = [_auc(rows) for _, rows in tested.groupby("seed")]
@@ -102,7 +102,7 @@ def interval(
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
     choose("metric", metric, METRICS)
-    return _intervals(_counts(_tested(predictions)), n_resamples, level, seed)[metric]
+    return _intervals(_counts(of_one_system(predictions)), n_resamples, level, seed)[metric]
 
 
 def summary(
@@ -120,8 +120,8 @@ def summary(
     naming the commonest emotion.
     """
     rows = []
-    for names, system in _test_rows(predictions).groupby(list(by), sort=False, dropna=False):
-        intervals = _intervals(_counts(_tested(system)), n_resamples, level, seed)
+    for names, system in rows_tested(predictions).groupby(list(by), sort=False, dropna=False):
+        intervals = _intervals(_counts(of_one_system(system)), n_resamples, level, seed)
         bounds = {
             f"{metric}_{side}": bound
             for metric, pair in intervals.items()
@@ -158,7 +158,7 @@ def confusion(predictions: pd.DataFrame, normalise: bool = True) -> pd.DataFrame
     Only emotions that are true or predicted of some clip appear. Normalised, each row sums to 1 (a row of NaN
     for an emotion that is only predicted); otherwise clips are counted, over all seeds.
     """
-    tested = _tested(predictions)
+    tested = of_one_system(predictions)
     emotions = _emotions(tested)
     rows, columns = pd.Index(emotions, name="emotion"), pd.Index(emotions, name="predicted")
     table = pd.DataFrame(_counts(tested).sum(axis=(0, 1)), rows, columns)
@@ -167,7 +167,7 @@ def confusion(predictions: pd.DataFrame, normalise: bool = True) -> pd.DataFrame
 
 def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return, one row a true emotion, `precision`, `recall`, `f1` over all seeds, and `support` in clips."""
-    tested = _tested(predictions)
+    tested = of_one_system(predictions)
     true, predicted, emotions = tested["emotion"], tested["predicted"], in_order(tested["emotion"])
     values = precision_recall_fscore_support(true, predicted, labels=emotions, zero_division=0)[:3]
     columns = dict(zip(("precision", "recall", "f1"), values, strict=True))
@@ -185,7 +185,7 @@ def roc(predictions: pd.DataFrame) -> pd.DataFrame:
     WorkbenchError
         If the system gives no probabilities, or only one emotion was tested.
     """
-    tested = _tested(predictions)
+    tested = of_one_system(predictions)
     emotions = in_order(tested["emotion"])
     if len(emotions) < 2 or not _has_probabilities(tested):
         found = f"found {list(tested.filter(regex='^p_'))} and {len(emotions)} emotions"
@@ -195,62 +195,6 @@ def roc(predictions: pd.DataFrame) -> pd.DataFrame:
         fpr, tpr, _ = roc_curve(tested["emotion"] == emotion, _probability(tested, emotion))
         curves.append(pd.DataFrame({"emotion": emotion, "fpr": fpr, "tpr": tpr, "auc": auc(fpr, tpr)}))
     return pd.concat(curves, ignore_index=True)
-
-
-def paired(
-    predictions_a: pd.DataFrame,
-    predictions_b: pd.DataFrame,
-    *,
-    n_resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> dict[str, float]:
-    """Compare two systems on the takes both were tested on: how much more accurate is `a` than `b`?
-
-    Takes rather than clips are matched, because sound and picture of one take may be two clips. Several seeds
-    (or clips) of a take are averaged first.
-
-    Returns
-    -------
-    dict
-        ``difference`` (accuracy of a minus that of b, in -1..1), ``low``, ``high`` (its interval over
-        speakers, NaN with one speaker), ``n_takes``, ``n_speakers``.
-
-    Raises
-    ------
-    WorkbenchError
-        If no take is in both.
-    """
-    right = {"a": _right_by_take(predictions_a), "b": _right_by_take(predictions_b)}
-    both = pd.DataFrame(right).dropna()
-    if both.empty:
-        raise WorkbenchError("the two systems were not tested on any take in common")
-    gain = (both["a"] - both["b"]).groupby(level="speaker").agg(["sum", "size"])  # (speakers, 2)
-    drawn = _weights(len(gain), n_resamples, seed) @ gain.to_numpy()  # (resamples, 2)
-    low, high = _quantiles(drawn[:, 0] / drawn[:, 1], level, len(gain))
-    difference = float(gain["sum"].sum() / len(both))
-    return {"difference": difference, "low": low, "high": high, "n_takes": len(both), "n_speakers": len(gain)}
-
-
-def _test_rows(predictions: pd.DataFrame) -> pd.DataFrame:
-    tested = predictions[predictions["usage"] == "test"]
-    if tested.empty:
-        raise WorkbenchError(f"no test row among {len(predictions)} predictions")
-    return tested.assign(speaker=tested["speaker"].fillna(""))
-
-
-def _tested(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return the test rows, having made sure that they are of one system and name a clip once a seed."""
-    tested = _test_rows(predictions)
-    systems = tested[[name for name in SYSTEM if name in tested]].drop_duplicates()
-    if len(systems) > 1:
-        several = {name: values for name in systems if len(values := list(systems[name].unique())) > 1}
-        raise WorkbenchError(f"expected the predictions of one system, found {len(systems)}: {several}")
-    if tested.duplicated(["seed", "clip"]).any():
-        (seed, clip), rows = max(tested.groupby(["seed", "clip"]), key=lambda group: len(group[1]))
-        found = f"clip {clip!r} was tested {len(rows)} times under seed {seed}"
-        raise WorkbenchError(f"{found}, in runs {sorted(set(rows['run']))}: keep the runs of one setting")
-    return tested
 
 
 def _emotions(tested: pd.DataFrame) -> list[str]:
@@ -268,33 +212,14 @@ def _counts(tested: pd.DataFrame) -> np.ndarray:
 
 
 def _score(predictions: pd.DataFrame, metric: str) -> float:
-    return float(METRICS[metric](_counts(_tested(predictions)).sum(axis=1)).mean())
-
-
-def _weights(n_speakers: int, n_resamples: int, seed: int) -> np.ndarray:
-    """Return how often each speaker is drawn in each resample, (r, s)."""
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_resamples).astype(float)
+    return float(METRICS[metric](_counts(of_one_system(predictions)).sum(axis=1)).mean())
 
 
 def _intervals(counts: np.ndarray, n_resamples: int, level: float, seed: int) -> dict:
     """Return the interval of every metric, from counts (seeds, speakers, k, k)."""
     n = counts.shape[1]
-    drawn = np.tensordot(_weights(n, n_resamples, seed), counts, axes=(1, 1))  # (resamples, seeds, k, k)
-    return {name: _quantiles(metric(drawn).mean(axis=1), level, n) for name, metric in METRICS.items()}
-
-
-def _quantiles(values: np.ndarray, level: float, n_speakers: int) -> tuple[float, float]:
-    if n_speakers < 2:
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def _right_by_take(predictions: pd.DataFrame) -> pd.Series:
-    tested = _tested(predictions)
-    right = (tested["emotion"] == tested["predicted"]).astype(float)
-    return right.groupby([tested["speaker"], tested["take"]]).mean()
+    counts = np.tensordot(drawn(n, n_resamples, seed), counts, axes=(1, 1))  # (resamples, seeds, k, k)
+    return {name: quantiles(metric(counts).mean(axis=1), level, n) for name, metric in METRICS.items()}
 
 
 def _has_probabilities(tested: pd.DataFrame) -> bool:
@@ -313,3 +238,22 @@ def _auc(tested: pd.DataFrame) -> float:
         return float("nan")
     true = tested["emotion"]
     return float(np.mean([roc_auc_score(true == name, _probability(tested, name)) for name in emotions]))
+
+
+__all__ = [
+    "METRICS",
+    "SYSTEM",
+    "accuracy",
+    "by_yaw",
+    "confusion",
+    "differences",
+    "interval",
+    "macro_f1",
+    "paired",
+    "per_class",
+    "roc",
+    "score",
+    "sign_flips",
+    "summary",
+    "uar",
+]
