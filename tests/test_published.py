@@ -29,8 +29,9 @@ OTHERS = {
     "turned_heads_repeats": ["004_4.2"],
 }
 SETTINGS = {"optimiser": "Optimizer", "epochs": "# Epochs", "learning_rate": "Learning rate", "dropout": "Dropout rate"}
-# Studies of our own, which quote numbers of tables that have a study each.
-QUOTING = ("audio_models", "thread")
+# Studies of our own, which quote numbers of tables that have a study each, or (late_fusion_posteriors) those that the
+# given files themselves come to, which `test_given` works out from them.
+QUOTING = ("audio_models", "late_fusion_posteriors", "thread")
 
 
 def readings(name):

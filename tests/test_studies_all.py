@@ -20,8 +20,8 @@ def corpora(tmp_path_factory):
         yield {"demo": made, "demo_stills": demo_stills.generate(folder / "stills", n_speakers=SPEAKERS)}
 
 
-# Theirs run, at this very size, in the notebooks and in their own tests.
-ELSEWHERE = ("thread", "turned_heads")
+# Theirs run, at this very size, in the notebooks and in their own tests; those on given files in `test_given`.
+ELSEWHERE = ("thread", "turned_heads", "late_fusion_posteriors", "fusion_features")
 
 
 @pytest.mark.parametrize("name", [name for name in studies.names() if name not in ELSEWHERE])
