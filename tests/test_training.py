@@ -217,7 +217,7 @@ def test_interrupted_and_resumed_gives_the_same_weights(clips, tmp_path, plain, 
 
 
 def test_a_checkpoint_is_written_seldom_enough_to_take_little_of_the_time(tmp_path, monkeypatch):
-    moments = iter([10, 12, 111, 113, 114])  # the first writing takes 2 s: none for 100 s
+    moments = iter([10, 12, 211, 213, 214])  # the first writing takes 2 s: none for 200 s
     monkeypatch.setattr(checkpoint.time, "monotonic", lambda: next(moments))
     kept = checkpoint.Checkpoint(tmp_path)
     found = []
@@ -443,8 +443,7 @@ def test_batches_of_held_clips_equal_those_that_are_read(mixed, monkeypatch):
 def test_clips_are_held_only_while_they_fit(mixed, monkeypatch):
     """One long clip pads all others: what the tensors would take counts, not what the clips have."""
     lengths = mixed.reader.views["mfcc"]
-    long = Reader.__new__(Reader)
-    long.views = {"mfcc": [np.zeros((1000, 5), np.float16), *lengths[1:]]}
+    long = Reader.of({"mfcc": [np.zeros((1000, 5), np.float16), *lengths[1:]]})
     clips = Clips(long, np.zeros(80))
     padded = 80 * 1000 * (5 * 4 + 1) + 80 * 8
     free = psutil.virtual_memory().available

@@ -69,7 +69,7 @@ def fit(
     keep_memory()
     AcceleratorState._reset_state()  # or the first training in a process would decide on the precision of all
     accelerator = Accelerator(mixed_precision=settings.precision)
-    weights, optimiser = class_weights(clips, train, settings), make_optimiser(model.parameters(), settings)
+    weights = class_weights(clips, train, settings)
     weights = weights if weights is None else weights.to(accelerator.device)
     if settings.targets == "votes" and "votes" not in clips.labels:
         raise WorkbenchError("training setting targets is votes, but the clips come without a crowd's votes")
@@ -81,12 +81,14 @@ def fit(
     batches = loader(given, order, settings.batch_size, drop_single=True)
     validated = hold(clips, validation, accelerator.device)
     checkpoint, history, best = Checkpoint(folder), [], None
+    model, batches = accelerator.prepare(model, batches)
+    bare, optimiser = accelerator.unwrap_model(model), make_optimiser(model.parameters(), settings)
     if state := checkpoint.load():
-        model.load_state_dict(state["model"])
+        bare.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         history, best = state["history"], state["best"]
-    model, optimiser, batches = accelerator.prepare(model, optimiser, batches)
-    bare = accelerator.unwrap_model(model)
+    if accelerator.scaler:  # only then: the optimiser that accelerate makes looks for packages on disk at every step
+        optimiser = accelerator.prepare(optimiser)
     with recorded(history, tensorboard if accelerator.is_main_process else None) as record:
         while not _finished(history, settings):
             began, order.epoch, fitted.epoch = time.perf_counter(), len(history), len(history)
@@ -123,7 +125,7 @@ def _finished(history: list[dict], settings: Settings) -> bool:
 
 def _epoch(model, batches, optimiser, accelerator, settings: Settings, weights: Tensor | None) -> dict:
     model.train()
-    loss_sum = correct = seen = 0
+    losses, answers = [], []
     for batch in batches:
         output = model(batch)
         loss = loss_of(output, batch, settings, weights)
@@ -132,14 +134,12 @@ def _epoch(model, batches, optimiser, accelerator, settings: Settings, weights: 
         if settings.clip_norm:
             accelerator.clip_grad_norm_(model.parameters(), settings.clip_norm)
         optimiser.step()
-        # Stay on the device: asking for a number here would make it wait after every batch.
-        loss_sum = loss_sum + loss.detach() * len(batch["emotion"])
-        correct = correct + (output["logits"].argmax(1) == batch["emotion"]).sum()
-        seen += len(batch["emotion"])
-    sums = accelerator.reduce(
-        torch.stack([loss_sum.float(), correct.float(), torch.tensor(float(seen)).to(loss.device)])
-    )
-    loss_sum, correct, seen = sums.tolist()
+        # They stay on the device: asking for a number here would make it wait after every batch.
+        losses.append(loss.detach() * len(batch["emotion"]))
+        answers.append((output["logits"].detach(), batch["emotion"]))
+    logits, emotion = (torch.cat(part) for part in zip(*answers, strict=True))
+    sums = [torch.stack(losses).sum(), (logits.argmax(1) == emotion).sum(), torch.ones_like(emotion).sum()]
+    loss_sum, correct, seen = accelerator.reduce(torch.stack([x.float() for x in sums])).tolist()
     return {"train_loss": loss_sum / seen, "train_accuracy": correct / seen}
 
 

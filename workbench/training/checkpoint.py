@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-SHARE = 0.02  # of the time, at most, goes into writing
+SHARE = 0.01  # of the time, at most, goes into writing
 
 
 class Checkpoint:
     """`folder/checkpoint.pt`: whole or not there, and written so seldom that it takes little of the time.
 
-    What lies between two writings is trained again after a kill: fifty times as long as a writing takes, or one epoch.
+    What lies between two writings is trained again after a kill: one epoch, or a hundred times as long as one takes.
     """
 
     def __init__(self, folder: Path):

@@ -28,7 +28,8 @@ class Held:
     """
 
     def __init__(self, clips, positions: Sequence[int], parts: list[dict[str, Tensor]], device: torch.device):
-        self.emotion, self.device, self.lengths = clips.emotion, device, _lengths(parts)
+        self.emotion, self.device, lengths = clips.emotion, device, _lengths(parts)
+        self.lengths = {name: n for name, n in lengths.items() if n.min() < n.max()}
         self.rows = np.full(len(clips.emotion), -1)
         self.rows[np.asarray(positions)] = np.arange(len(positions))
         shapes, kinds = _shapes(parts), {name: x.dtype for name, x in parts[0].items()}
@@ -39,14 +40,13 @@ class Held:
             last = first + len(part["emotion"])
             for name, x in part.items():
                 to = self.tensors[name][first:last]
-                (to[:, : x.shape[1]] if name in self.lengths else to).copy_(x)
+                (to[:, : x.shape[1]] if name in lengths else to).copy_(x)
             first = last
 
     def batch(self, positions: Sequence[int]) -> dict[str, Tensor]:
         """Return a batch on the device, as `Clips.batch` does, padded to its longest clip."""
-        rows = self.rows[positions]
+        rows, batch = self.rows[positions], {}
         where = torch.from_numpy(rows).to(self.device)
-        batch = {}
         for name, x in self.tensors.items():
             known = x[:, : self.lengths[name][rows].max()] if name in self.lengths else x
             batch[name] = known.index_select(0, where)

@@ -49,25 +49,36 @@ def loss_of(output: dict, batch: Mapping[str, Tensor], settings: Settings, weigh
     weights : (C,), optional
         By which the cross-entropies of a class's clips are multiplied.
     """
-    weight = 1 if weights is None else weights[batch["emotion"]]  # (B,)
-    smoothing, options = settings.label_smoothing, {"reduction": "mean" if weights is None else "none"}
-    loss = (_cross_entropy(output["logits"], batch, settings, smoothing=smoothing, **options) * weight).mean()
+    loss = _cross_entropy(output["logits"], batch, settings, weights, smoothing=settings.label_smoothing)
     if settings.loss == "poisson":
         loss = (1 + loss) / output["logits"].shape[1]  # probabilities sum to one: see `Settings`
     for logits in output["side"].values():
         has = ~logits.isnan().all(dim=1)
-        each = _cross_entropy(logits.masked_fill(~has[:, None], 0), batch, settings, reduction="none") * has
-        loss = loss + settings.side_weight * (each * weight).sum() / has.sum().clamp(min=1)
+        known = logits.masked_fill(~has[:, None], 0)
+        loss = loss + settings.side_weight * _cross_entropy(known, batch, settings, weights, has=has)
     if "auxiliary" in output:
         loss = loss + sum(auxiliary_losses(output["auxiliary"], batch).values())
     return loss
 
 
 def _cross_entropy(
-    logits: Tensor, batch: Mapping[str, Tensor], settings: Settings, *, smoothing: float = 0.0, reduction: str
+    logits: Tensor,
+    batch: Mapping[str, Tensor],
+    settings: Settings,
+    weights: Tensor | None,
+    *,
+    smoothing: float = 0.0,
+    has: Tensor | None = None,
 ) -> Tensor:
-    """Cross-entropy with the clips' labels or with the crowd's votes, (B,) or their mean."""
-    if settings.targets == "labels":
-        return F.cross_entropy(logits, batch["emotion"], label_smoothing=smoothing, reduction=reduction)
-    votes = (1 - smoothing) * batch["votes"] + smoothing / logits.shape[1]
-    return label_distribution(logits, votes, reduction=reduction)
+    """Cross-entropy with the clips' labels or with the crowd's votes, weighed; the mean over all, or those of `has`."""
+    options = {"reduction": "mean" if weights is None and has is None else "none"}
+    if settings.targets == "votes":
+        votes = (1 - smoothing) * batch["votes"] + smoothing / logits.shape[1]
+        each = label_distribution(logits, votes, **options)
+    else:
+        each = F.cross_entropy(logits, batch["emotion"], label_smoothing=smoothing, **options)
+    if weights is not None:
+        each = each * weights[batch["emotion"]]
+    if has is not None:
+        return (each * has).sum() / has.sum().clamp(min=1)
+    return each if each.ndim == 0 else each.mean()
