@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench import bench, doctor
+from workbench import doctor
+from workbench.bench import preparation
 from workbench.errors import WorkbenchError
 
 
@@ -110,10 +111,10 @@ def test_doctor_finds_this_environment_sound():
 
 
 def test_bench_prepare_names_its_figures(tiny, data_folder):
-    figures = bench.prepare(tiny.clips()["path"].head(2).tolist(), repeats=1)
+    figures = preparation.prepare(tiny.clips()["path"].head(2).tolist(), repeats=1)
     assert figures["prepare.clips"] == 2
     assert figures["prepare.seconds"] > figures["prepare.decode_seconds"] > 0
     assert 0 < figures["prepare.bytes_per_clip"] < 0.6e6
     with pytest.raises(WorkbenchError, match="zero"):
         (empty := Path(data_folder.parent / "zero.mp4")).touch()
-        bench.prepare([empty])
+        preparation.prepare([empty])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from workbench import datasets, media, splits
-from workbench.datasets import ckplus, fer2013, pixels
+from workbench.datasets import ckplus, fer2013, pixels, votes
 from workbench.datasets.base import COLUMNS
 from workbench.errors import WorkbenchError
 
@@ -163,6 +163,9 @@ Training,fer0000006.png,0,0,1,0,0,0,9,0,0,0
 """
 
 
+VOTED = ("neutral", "happy", "surprised", "sad", "angry", "disgust", "fearful", "contempt")
+
+
 def test_folders_by_word_and_by_digit_with_the_official_usage(tmp_path):
     picture(tmp_path / "train/happy/Training_3908.jpg")
     picture(tmp_path / "train/fear/PublicTest_17.jpg")
@@ -194,6 +197,16 @@ def test_ferplus_takes_the_most_votes_and_keeps_what_has_no_winner(tmp_path, gre
     }  # fmt: skip
     assert clips["agreement"].tolist() == [0.4, 0.9, 0.5, 1.0, 0.6, 1.0, 0.9]
     assert len(datasets.select(clips, "video")) == 4
+    labelled = clips[clips["emotion"] != ""]
+    assert votes.counted(clips) == votes.columns(VOTED)
+    assert labelled.iloc[0][votes.columns(VOTED)].tolist() == [4, 0, 0, 1, 3, 2, 0, 0]
+    # Votes for unknown, no face or a class that is not asked for are left out.
+    found = votes.shares(labelled, ["neutral", "happy", "angry", "fearful", "contempt"])
+    np.testing.assert_allclose(found, [[4 / 7, 0, 3 / 7, 0, 0], [0, 0, 0, 0, 1], [0, 1, 0, 0, 0], [0, 0, 0, 1, 0]])
+    with pytest.raises(WorkbenchError, match=r"3 of 4 clips \(such as 'fer0000001'\) have no vote for any of neutral"):
+        votes.shares(labelled, ["neutral", "angry"])
+    with pytest.raises(WorkbenchError, match="'fer2013' come without a crowd's votes, which targets: votes needs"):
+        votes.shares(datasets.corpus("fer2013", tmp_path).clips(), ["neutral", "happy"])
 
 
 def test_ferplus_folders_get_their_original_labels_from_the_table(tmp_path, greys):

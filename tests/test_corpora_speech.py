@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from workbench import datasets, media, studies
-from workbench.datasets import cremad, files, meld, ravdess
+from workbench.datasets import cremad, files, meld, ravdess, votes
 from workbench.datasets.base import COLUMNS, select
 from workbench.emotions import relabel
 from workbench.errors import WorkbenchError
@@ -246,6 +246,11 @@ def test_the_target_says_whose_label_it_is(crema):
     assert first["vote_video"] == "angry:disgust"
     assert first["vote_video_level"] == pytest.approx(0.5)
     assert first[["vote_audio_agreement", "vote_video_agreement", "vote_audiovisual_raters"]].tolist() == [0.6, 0.5, 10]
+    heard = datasets.corpus("cremad", crema, target="vote_audio").clips().head(1)
+    assert votes.shares(heard, ["neutral", "angry", "disgust"])[0].tolist() == pytest.approx([0.2, 0.6, 0.2])
+    seen = datasets.corpus("cremad", crema, target="vote_audiovisual").clips().head(1)
+    assert votes.shares(seen, ["neutral", "angry", "disgust"])[0].tolist() == pytest.approx([0, 0.9, 0.1])
+    assert not votes.counted(datasets.corpus("cremad", crema).clips())
     with pytest.raises(WorkbenchError, match="choose from intended, vote_audio, vote_audiovisual, vote_video"):
         datasets.corpus("cremad", crema, target="crowd")
 

@@ -17,9 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from workbench.models import ENCODERS, build
-from workbench.models.audio import TABLE_3_4
 from workbench.models.base import MODALITIES, Encoder
-from workbench.models.spectral import SCHEMAS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")  # WavLM's own, in the library
 
@@ -48,6 +46,7 @@ MFCC = {"n_steps": 64, "n_mfcc": 20}
 SMALL = {"filters": 8, "width": 32}
 SEGMENTS = SMALL | {"segment": 32, "step": 16}
 SOUND = {"window": 256, "filters": (16, 16, 32, 32)}
+THREE = {"size": 32, "filters": (8, 16, 16), "pool": (4, 2, 1), "dropout": (0.2, 0.3)}
 ALL, UNUSED = {"fine_tune": "all"}, "masked_spec_embed"  # which only masking would use
 
 ARRAYS = {  # that preparation makes, and what they are of
@@ -64,14 +63,15 @@ CASES = [
     Case("cnn1d", {"n_steps": 50}),
     Case("cnn1d", {"n_steps": 50, "pool": "statistics"}, "statistics"),
     Case("cnn1d", {"inputs": "mel", "n_steps": 50, "pool": "statistics", "pool_size": 2}, "mel"),
-    Case("cnn1d", {"n_steps": 50, **TABLE_3_4["0.2"]}, "reference"),
-    Case("cnn1d", {"n_steps": 50, **TABLE_3_4["2.2"]}, "three"),
-    Case("cnn1d", {"n_steps": 50, "pool": "statistics", **TABLE_3_4["11"]}, "tanh"),
+    Case("cnn1d", {"n_steps": 50, "dense": (16, 16), "input_norm": False, "batch_norm": False}, "reference"),
+    Case("cnn1d", {"n_steps": 50, "filters": (16, 32, 32), "dropout": (0.3, 0.3, 0.3)}, "three"),
+    Case("cnn1d", {"n_steps": 50, "pool": "statistics", "activation": "tanh"}, "tanh"),
     Case("cnn2d", {"mel": MEL, "filters": (16, 16, 8, 8, 8, 8)}),
     Case("cnn_transformer", MFCC),
-    Case("cnn_transformer", MFCC | SCHEMAS[1], "schema-1"),
+    Case("cnn_transformer", MFCC | {"filters": (16, 32, 64, 128), "dropout": (0.3,) * 4}, "schema-1"),
     Case("convlstm", {"n_frames": 3, "size": 48}),
     Case("convlstm", {"n_frames": 3, "size": 48, "batch_norm": False}, "original"),
+    Case("convlstm", {"n_frames": 3, "size": 48, "norm_before": True}, "norm-before"),
     Case("efficientface", {"n_frames": 2, "size": 32}),
     Case("efficientface", {"n_frames": 2, "size": 32, "pool": "dense"}, "dense"),
     Case("efficientface", {"n_frames": 2, "size": 32, "pool": "mean"}, "mean"),
@@ -88,6 +88,7 @@ CASES = [
     Case("image_cnn3", {"size": 46}),
     Case("lrcn", {}, steps=5),
     Case("lrcn", {"kernel_size": 3, "batch_norm": False, "hidden": 32}, "original", steps=5),
+    Case("lrcn", THREE | {"kernel_size": 4, "dense": (16,)}, "three-and-dense", steps=5),
     Case("mfcc_cnn", MFCC | {"filters": (8, 16)}),
     Case("mfcc_cnn", MFCC | {"filters": (8, 16), "dual": True}, "dual"),
     Case("named_features", {}),
@@ -113,6 +114,7 @@ CASES = [
     Case("resnet_segments", SEGMENTS, steps=64),
     Case("resnet_segments", SEGMENTS | {"aggregator": "bilstm"}, "bilstm", 64),
     Case("resnet_segments", SEGMENTS | {"aggregator": "transformer"}, "transformer", 64),
+    Case("resnet_segments", SEGMENTS | {"aggregator": "mean"}, "mean", 64),
     Case("roberta", {"config": WORDS, **ALL}),
     Case("roberta", {"config": WORDS, **ALL, "pool": "first"}, "first"),
     Case("roberta", {"config": WORDS}, "frozen", frozen="backbone"),
@@ -120,11 +122,14 @@ CASES = [
     Case("stream_face", {"size": 32}, steps=3),
     Case("stream_scene", {"size": 32}, steps=3),
     Case("stream_sound", SOUND, steps=700),
-    Case("vgg_face", {"size": 32, "filters": 2}),
+    Case("vgg_face", {"size": 32, "filters": 4, "dense": 256}),
+    Case("vgg_face", {"size": 32, "filters": 2, "pool": "average", "colours": "imagenet"}, "imagenet"),
     Case("vgg_picture", {"size": 32, "filters": 8}),
     Case("vgg_picture", {"size": 32, "filters": 8, "batch_norm": True}, "batch-norm"),
     Case("vgg_picture", {"size": 32, "filters": 8, "batch_norm": True, "frozen": 13}, "frozen", frozen="features"),
     Case("vgg_picture", {"depth": 19, "inputs": "mfcc", "size": 32, "filters": 8, "batch_norm": True}, "19-mfcc"),
+    Case("yamnet", {"filters": 8}),
+    Case("yamnet", {"filters": 8, "freeze": True}, "frozen", frozen=r"^patch"),
 ]
 
 

@@ -6,6 +6,7 @@ import torch
 from workbench.errors import WorkbenchError
 from workbench.models import ENCODERS, build, catalogue
 from workbench.models.audio import Cnn1d
+from workbench.models.video import Lrcn
 
 
 @torch.no_grad()
@@ -22,6 +23,13 @@ def test_lrcn_counts_as_in_the_source():
     count = [sum(p.numel() for p in module.parameters()) for module in (*convolutions, model.encoders["video"].lstm)]
     assert count == [448, 4640, 18496, 36928, 12416 + 128]
     assert sum(p.numel() for p in model.parameters()) == 73_126 + 128
+
+
+def test_lrcn_flattens_what_its_poolings_leave():
+    """Source 002, Table 4-6: without the first layer, 128 filters each, the LSTM meets 4 x 4 pixels of 128."""
+    assert Lrcn(filters=(128,) * 3, pool=(4, 2, 2), dropout=(0.2, 0.3)).lstm.input_size == 4 * 4 * 128
+    with pytest.raises(WorkbenchError, match=r"pooling by \(4, 4, 2, 2\) leaves nothing of pictures of 32 pixels"):
+        Lrcn(size=32)
 
 
 def test_cnn1d_layers_as_in_the_source():

@@ -96,6 +96,20 @@ def test_convlstm_cell_by_hand():
     assert cell(torch.zeros(1, 1, 1, 3, 3)).item() == pytest.approx(np.tanh(0.7 * np.tanh(2)), abs=1e-6)
 
 
+@torch.no_grad()
+def test_a_linear_convlstm_has_no_tanh_and_its_batch_norm_stands_before_one():
+    """Source 002, Table 4-2, row 4.2."""
+    cell = ConvLstm2d(1, 1, 3, linear=True)
+    cell.of_input.weight.zero_()
+    cell.of_input.bias.copy_(torch.tensor([1.0, 1, 20, 9]))
+    assert cell(torch.zeros(1, 1, 1, 3, 3)).item() == pytest.approx(0.7 * 20, rel=1e-6)
+    encoder = ConvLstm(n_frames=2, size=48, norm_before=True).eval()
+    for norm in encoder.norms:
+        norm.bias.fill_(100.0)  # far beyond where a tanh is one
+    assert encoder(*encoder.example(1)).unique().tolist() == [1.0]
+    assert count(encoder) == count(ConvLstm(n_frames=2, size=48))
+
+
 # EfficientFace.
 
 

@@ -9,6 +9,7 @@ from torch import nn
 from workbench import recipes
 from workbench.acoustics import segments
 from workbench.errors import WorkbenchError
+from workbench.models import build
 from workbench.models.cost import cost
 from workbench.models.image import ImageCnn1, ImageCnn2, ImageCnn3, VggFace
 from workbench.models.resnet import ResNet3d, ResNet18, example_frames
@@ -52,6 +53,16 @@ def test_resnet_with_lstm_and_its_2d_audio_encoder_cost_what_the_source_says():
     parameters, multiply_adds = published_cost(frames, sound, (head, (1024,), False))
     assert parameters == 26_813_704
     assert multiply_adds + BATCH_NORMS == 4_200_483_008
+
+
+@pytest.mark.parametrize(
+    ("video", "aggregator", "count"), [("resnet_frames", "lstm", 26_813_704), ("resnet3d", "mean", 44_638_600)]
+)
+def test_both_encoders_under_n0_have_the_weights_that_the_source_counts(video, aggregator, count):
+    encoders = {"video": {"name": video}, "audio": {"name": "resnet_segments", "aggregator": aggregator}}
+    with torch.device("meta"):
+        model = build(encoders, 8, fusion={"name": "concatenation", "hidden": 256, "affine": False})
+    assert sum(weight.numel() for weight in model.parameters()) == count
 
 
 def test_3d_resnet_and_its_2d_audio_encoder_cost_what_the_source_says():
@@ -139,7 +150,7 @@ def test_resnet3d_takes_weights_named_as_torchvisions_r3d(tmp_path):
     assert all(x.equal(again.state_dict()[name]) for name, x in own.state_dict().items())
 
 
-def test_vgg_face_takes_both_namings_and_freezes(tmp_path):
+def test_vgg_face_takes_both_namings_and_freezes(tmp_path, monkeypatch):
     source = Vgg(16, pool="dense", filters=2)
     state = source.state_dict()
     save_file(state, tmp_path / "torchvision.safetensors")
@@ -156,7 +167,8 @@ def test_vgg_face_takes_both_namings_and_freezes(tmp_path):
     expected = source.eval()(x[:, 0].permute(0, 3, 1, 2) - mean)  # as VGG-Face takes its pictures: 0 to 255
     torch.testing.assert_close(face(x[:, :1], mask[:, :1]), expected, rtol=1e-3, atol=1e-3)
     assert {name.split(".")[2] for name, p in face.named_parameters() if p.requires_grad} == {"classifier"}
-    plain = VggFace(weights=tmp_path / "torchvision.safetensors", size=32, filters=2)
+    monkeypatch.setenv("WORKBENCH_WEIGHTS", str(tmp_path))
+    plain = VggFace(weights="torchvision.safetensors", size=32, filters=2)
     assert all(value.equal(state[name]) for name, value in plain.picture[1].state_dict().items())
     assert all(parameter.requires_grad for parameter in plain.parameters())
 
@@ -170,7 +182,7 @@ def test_wrong_weights_and_names_are_named(tmp_path):
     (tmp_path / "noise.pth").write_bytes(b"nothing")
     with pytest.raises(WorkbenchError, match="expected tensors by name"):
         VggFace(weights=tmp_path / "noise.pth", size=32, filters=2)
-    with pytest.raises(WorkbenchError, match="unknown aggregator 'gru': choose from bilstm, lstm, transformer"):
+    with pytest.raises(WorkbenchError, match="unknown aggregator 'gru': choose from bilstm, lstm, mean, transformer"):
         ResNetFrames(aggregator="gru", filters=2)
 
 

@@ -5,15 +5,18 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from workbench import acoustics
+from workbench import acoustics, studies
 from workbench.errors import WorkbenchError
 from workbench.fusion.neural import Concatenation
-from workbench.models.audio import TABLE_3_4, Cnn1d, RawCnnLstm
+from workbench.models import build
+from workbench.models.audio import Cnn1d, RawCnnLstm
 from workbench.models.base import Model, Scoring
+from workbench.models.cost import cost
 from workbench.models.frontends import Mel, Mfcc, example_waveform
 from workbench.models.mfcc import MfccCnn, NamedFeatures
-from workbench.models.spectral import SCHEMAS, Cnn2d, CnnTransformer, ParallelCnnLstm, StackedCnnLstm
+from workbench.models.spectral import Cnn2d, CnnTransformer, ParallelCnnLstm, StackedCnnLstm
 from workbench.models.vgg import Vgg
+from workbench.models.yamnet import PATCH, LogMel, Yamnet, mel_bands, mobile_net
 
 
 def count(module):
@@ -47,13 +50,22 @@ def test_the_transformer_attends_to_real_steps_only():
 
 
 def test_schemas_of_table_3_2():
-    assert sorted(SCHEMAS) == list(range(14))
-    widths = {number: CnnTransformer(**settings).width for number, settings in SCHEMAS.items()}
-    assert {number: width for number, width in widths.items() if width != 1064} == {1: 552, 2: 552, 3: 1576}
-    rates = [layer.p for layer in CnnTransformer(**SCHEMAS[13]).cnns[1] if isinstance(layer, torch.nn.Dropout)]
-    assert rates == [0.3, 0.8, 0.3]
-    assert len(CnnTransformer(**SCHEMAS[4]).transformer.layers) == 2
-    assert CnnTransformer(**SCHEMAS[11]).transformer.layers[0].dropout.p == 0.3
+    """The encoders of the study, as the text of section 3.3.1.3 has the schemas."""
+    variants = studies.load("benha_3_2").variants
+    settings = {name: variant["encoders"]["audio"] for name, variant in variants.items() if "encoders" in variant}
+    made = {name: build({"audio": one}, 6).encoders["audio"] for name, one in settings.items()}
+    assert [*made, "schema_7"] == ["base", *(f"schema_{n}" for n in range(1, 14) if n != 7), "schema_7"]
+    widths = {name: encoder.width for name, encoder in made.items() if encoder.width != 1064}
+    assert widths == {"schema_1": 552, "schema_2": 552, "schema_3": 1576}
+    rates = {name: [m.p for m in encoder.cnns[-1] if isinstance(m, torch.nn.Dropout)] for name, encoder in made.items()}
+    changed = {name: found for name, found in rates.items() if found != [0.3, 0.3, 0.3]}
+    assert changed.pop("schema_1") == [0.3] * 4
+    assert changed == {"schema_9": [0.4, 0.6, 0.3], "schema_11": [0.2, 0.4, 0.4], "schema_13": [0.3, 0.8, 0.3]}
+    layers = {name: len(encoder.transformer.layers) for name, encoder in made.items()}
+    assert {name for name, n_layers in layers.items() if n_layers != 4} == {"schema_4"}
+    assert layers["schema_4"] == 2
+    rates = {name: encoder.transformer.layers[0].dropout.p for name, encoder in made.items()}
+    assert {name: rate for name, rate in rates.items() if rate != 0.4} == {"schema_11": 0.3}
 
 
 def test_cnn2d_counts_as_its_reference():
@@ -75,9 +87,19 @@ def test_attention_lstms_have_the_sizes_of_their_reference():
     assert (parallel.lstm.lstm.input_size, parallel.width) == (64, 256 + 256)
 
 
-@pytest.mark.parametrize("row", TABLE_3_4)
+ROWS = [variant["published"]["row"] for variant in studies.load("benha_3_4").variants.values()]
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_rows_of_table_3_4(row):
-    encoder = Cnn1d(**TABLE_3_4[row])
+    """The study's encoders and training, as the text of section 3.3.2.3 has the modifications."""
+    variant = studies.load("benha_3_4").variant(f"row_{row.replace('.', '_')}")
+    encoder = build(variant["encoders"], 6).encoders["audio"]
+    training = studies.load("benha_3_4").training | variant["training"]
+    adam = row in ("0.2", "1.2", "2.2", "3.2", "10", "11")
+    assert training["optimiser"] == ("adam" if adam else "rmsprop")
+    assert training["learning_rate"] == (2e-5 if row in ("0.1", "0.2") else 2e-4)
+    assert training.get("copies", 0) == (3 if row == "7" else 0)
     convolutions = [m for m in encoder.modules() if isinstance(m, torch.nn.Conv1d)]
     kernel = {"5.2": 4, "5.3": 16}.get(row, 8 if float(row) < 5 else 12)
     assert {m.kernel_size[0] for m in convolutions} == {kernel}
@@ -164,6 +186,29 @@ def test_raw_cnn_has_the_sizes_of_its_reference():
     encoder = RawCnnLstm()
     assert encoder.lstm.input_size == 128 * 6
     assert count(encoder) < 350_000
+
+
+def test_yamnet_has_the_weights_and_multiply_adds_of_the_published_one():
+    """Its Keras model has 3,729,481 trained weights, 521 sounds and no scales in batch norms, and 69.2 M multiplies."""
+    with torch.device("meta"):
+        net, last = mobile_net(32), torch.nn.Linear(1024, 521)
+        parameters, multiply_adds = cost(net, torch.zeros(1, 1, 96, 64))
+    scales = sum(count(part) // 2 for part in net.modules() if isinstance(part, torch.nn.BatchNorm2d))
+    assert parameters - scales + count(last) == 3_729_481
+    assert multiply_adds + last.weight.numel() == pytest.approx(69.2e6, abs=0.05e6)
+
+
+@torch.no_grad()
+def test_yamnet_hears_a_tone_in_its_band_and_silence_beyond_the_clip():
+    tone = torch.sin(2 * torch.pi * 1000 * torch.arange(PATCH) / 16000)
+    level = LogMel()(torch.stack([tone, 0 * tone]))[:, 0]  # (2, 96, 64)
+    loudest = int(level[0].mean(dim=0).argmax())
+    assert abs(int(mel_bands()[32].argmax()) - loudest) <= 1  # bin 32 of 512 at 16 kHz is 1 kHz
+    assert torch.allclose(level[1], torch.full_like(level[1], 0.001).log())
+    sound, mask = example_waveform(2, 2.0, 0)
+    steps, real = Yamnet(filters=2).eval().steps(sound, mask)
+    assert steps.shape == (2, 4, 64)
+    assert real.sum(dim=1).tolist() == [4, 3]  # 2 s and 1.5 s, 0.975 s and 0.48 s each
 
 
 @torch.no_grad()

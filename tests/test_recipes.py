@@ -9,7 +9,7 @@ from workbench.recipes import Recipe
 
 
 def test_the_systems_have_their_recipes():
-    assert recipes.names() == ["benha", "efficientface", "light", "mrpn", "savee6", "stills", "voice"]
+    assert recipes.names() == ["benha", "efficientface", "light", "mrpn", "savee6", "smoke", "stills", "voice"]
     assert recipes.load().n_frames == 30
     assert recipes.load("savee6").n_steps == 290
     assert (recipes.load("mrpn").n_fft, recipes.load("mrpn").hop_length) == (512, 64)

@@ -5,14 +5,17 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from safetensors.torch import load_file
 
 from workbench import runs, studies
+from workbench.datasets.demo import Demo
 from workbench.errors import WorkbenchError
 from workbench.studies import items, planning, results, running
 
@@ -52,13 +55,53 @@ def made(tiny, data):
 
 
 def test_two_processes_make_the_same_bytes_as_one(made, tiny, tmp_path, monkeypatch):
+    """So they do where TensorBoard's events are asked for."""
     monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
-    again = running.run(study(), tiny, profile="smoke", jobs=2)
+    events = find_spec("tensorboard") is not None
+    again = running.run(study(), tiny, profile="smoke", jobs=2, tensorboard=events)
     assert [run.name for run in again] == [run.name for run in made]
     for run, first in zip(again, made, strict=True):
+        assert (run.folder / "tensorboard").is_dir() == (events and "encoders" in run.params)
         pd.testing.assert_frame_equal(run.predictions(), first.predictions(), check_exact=True)
         for weights in first.folder.glob("model.safetensors"):
             assert (run.folder / weights.name).read_bytes() == weights.read_bytes()
+
+
+class Voted(Demo):
+    """The demo corpus with votes of a crowd: three in four, or all, for the emotion that was shown."""
+
+    certain = False
+
+    def clips(self):
+        table = super().clips()
+        shown = [table["emotion"] == emotion for emotion in ("happy", "sad")]
+        return table.assign(
+            votes_happy=np.where(shown[0], 3, not self.certain), votes_sad=np.where(shown[1], 3, not self.certain)
+        )
+
+
+def test_votes_of_the_clip_table_reach_the_loss(tiny, made, tmp_path, monkeypatch):
+    by_votes = study({"audio": AUDIO | {"training": {"targets": "votes"}}})
+    options = {"profile": "smoke", "protocols": ["random"]}
+    with pytest.raises(WorkbenchError, match="'demo' come without a crowd's votes, which targets: votes needs"):
+        running.run(by_votes, tiny, **options)
+    monkeypatch.setenv("WORKBENCH_DATA", str(tmp_path))
+    voted = Voted(tiny.root)
+    unsure = running.run(by_votes, voted, **options)
+    voted.certain = True
+    sure = running.run(by_votes, voted, **options)
+    labels = [run for run in made if run.params["variant"] == "audio" and run.params["protocol"] == "random"]
+    assert not {run.name for run in unsure} & {run.name for run in [*sure, *labels]}, "the votes are part of the data"
+    loss = [[run.history()["train_loss"][0] for run in some] for some in (labels, sure, unsure)]
+    assert loss[1] == pytest.approx(loss[0], rel=1e-5), "votes that are all for the label are the label"
+    assert loss[2] != pytest.approx(loss[0], rel=1e-2)
+
+
+def test_a_training_setting_that_there_is_not_is_named(tiny, data):
+    with pytest.raises(
+        WorkbenchError, match="unknown training setting of variant 'audio' 'class_weigths': choose from"
+    ):
+        running.run(study({"audio": AUDIO | {"training": {"class_weigths": True}}}), tiny, profile="smoke")
 
 
 def test_what_a_run_needs_comes_in_an_earlier_wave(tiny, made):
@@ -156,8 +199,8 @@ from test_studies_running import study
 from workbench import datasets, scale
 from workbench.studies import making, running
 execute = making.execute
-def noted(item, prepared):
-    run = execute(item, prepared)
+def noted(item, **options):
+    run = execute(item, **options)
     open({str(tmp_path)!r} + f"/made-by-{{scale.ranks().rank}}", "a").write(run.name + "\\n")
     return run
 making.execute = noted

@@ -97,6 +97,7 @@ EXTRAS = {
     "cluster": ("preparation on a Dask cluster", "distributed"),
     "pretrained": ("wav2vec 2.0, RoBERTa and their like", "transformers"),
     "onnx": ("export to ONNX", "onnxscript"),
+    "tensorboard": ("TensorBoard, to watch training with", "tensorboard"),
     "egemaps": ("eGeMAPS, to compare with", "opensmile"),
     "praat": ("Praat, to compare with", "parselmouth"),
 }

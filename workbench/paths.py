@@ -2,6 +2,7 @@
 
 `WORKBENCH_DATA` moves the data folder and `WORKBENCH_FIGURES` the figures; without them both stand under the
 nearest folder above the current one that holds a `pyproject.toml` of this project, else under the current one.
+`WORKBENCH_WEIGHTS` is a folder of pretrained weights, looked at before the data folder's own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,12 @@ def prepared() -> Path:
 def runs() -> Path:
     """Return the folder of the runs."""
     return data() / "runs"
+
+
+def weights() -> list[Path]:
+    """Return the folders of pretrained weights, in the order in which they are looked at."""
+    given = os.environ.get("WORKBENCH_WEIGHTS")
+    return [*([Path(given).expanduser()] if given else []), data() / "weights"]
 
 
 def figures() -> Path:

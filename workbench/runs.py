@@ -2,7 +2,8 @@
 
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
 `history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
-test prediction), `cost.json` where a study measures costs and, last, `done`.
+test prediction), `cost.json` where a study measures costs, `tensorboard/` where its events were asked for and, last,
+`done`.
 """
 
 from __future__ import annotations

@@ -255,6 +255,13 @@ class Reader:
     def __init__(self, store: Store, clips: Sequence[str], names: Sequence[str]):
         self.views = {name: store.views(name, clips) for name in names}
 
+    @classmethod
+    def of(cls, views: Mapping[str, Sequence[np.ndarray]]) -> Reader:
+        """Return a reader of arrays that are at hand: by name, an array a clip, time first."""
+        reader = cls.__new__(cls)
+        reader.views = dict(views)
+        return reader
+
     def batch(self, positions: Sequence[int]) -> dict[str, np.ndarray]:
         """Return the clips at `positions` as one batch (see `stack`)."""
         return self.stack([{name: views[position] for name, views in self.views.items()} for position in positions])

@@ -154,8 +154,7 @@ def places(name: str, path: str | Path | None = None) -> list[Path]:
     carries them where there is one.
     """
     given = [Path(path).expanduser()] if path else []
-    given += [Path(os.environ["WORKBENCH_WEIGHTS"]).expanduser()] if os.environ.get("WORKBENCH_WEIGHTS") else []
-    found = [place.parent if place.is_file() else place for place in given] + [paths.data() / "weights"]
+    found = [place.parent if place.is_file() else place for place in [*given, *paths.weights()]]
     declared = weight(name)
     spec = importlib.util.find_spec(declared.package.replace("-", "_")) if declared.package else None
     if spec and spec.submodule_search_locations:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from workbench.augment.policy import Policy
@@ -70,7 +71,7 @@ class Augmented:
     Parameters
     ----------
     clips : Clips
-        Has `reader`, `emotion`, `to_tensors`, `standardised`, and `speech` (a `Speech`, or None where nothing acts on
+        Has `reader`, `labels`, `to_tensors`, `standardised`, and `speech` (a `Speech`, or None where nothing acts on
         sound).
     policy : Policy
     seed, copies : int
@@ -83,13 +84,18 @@ class Augmented:
 
     def __init__(self, clips, policy: Policy, *, seed: int, copies: int = 0):
         self.clips, self.policy, self.seed, self.copies, self.epoch = clips, policy, seed, copies, 0
-        self.emotion = clips.emotion.repeat(copies + 1)
+        self.labels = {name: torch.cat([x] * (copies + 1)) for name, x in clips.labels.items()}
         needed = policy.needs_speech(clips.reader.batch([0])) if len(policy) else []
         if needed and clips.speech is None:
             raise WorkbenchError(f"augmentation {', '.join(needed)} acts on sound: give the clips their speech")
         self.hears = bool(needed)
         if self.hears:
             clips.speech.open()
+
+    @property
+    def emotion(self) -> Tensor:
+        """Class numbers of the clips and their copies ((copies + 1) * n,)."""
+        return self.labels["emotion"]
 
     def with_copies(self, positions: Sequence[int]) -> np.ndarray:
         """Return `positions` and those of their copies, ((copies + 1) * k,)."""
@@ -100,7 +106,7 @@ class Augmented:
         """Return a batch as `training.Clips.batch` does, augmented."""
         arrays = self.clips.reader.stack([self.sample(position) for position in positions])
         arrays = self.clips.standardised(arrays, np.asarray(positions) % len(self.clips.emotion))
-        return self.clips.to_tensors(arrays) | {"emotion": self.emotion[list(positions)]}
+        return self.clips.to_tensors(arrays) | {name: x[list(positions)] for name, x in self.labels.items()}
 
     def sample(self, position: int) -> dict[str, np.ndarray]:
         """Return one clip's arrays, time first, of the types that the store has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -14,30 +15,56 @@ app = typer.Typer(no_args_is_help=True, help="Measurements; ratios are taken wit
 @app.command("prepare")
 def bench_prepare(clips: list[Path], as_json: Json = False) -> None:
     """Time preparing clips against merely decoding them, in one and two processes; size on disk; loading."""
-    from workbench import bench
+    from workbench.bench import preparation
 
-    show(bench.prepare(clips), as_json)
+    show(preparation.prepare(clips), as_json)
 
 
 @app.command("memory")
 def bench_memory(clips: list[Path], few: int = 100, many: int = 1000, as_json: Json = False) -> None:
     """Peak memory of preparing few clips and many (the given files over and over), each in a process of its own."""
-    from workbench import bench
+    from workbench.bench import preparation
 
-    show(bench.memory(clips, few=few, many=many), as_json)
+    show(preparation.memory(clips, few=few, many=many), as_json)
 
 
 @app.command("fit")
 def bench_fit(candide: Path | None = None, as_json: Json = False) -> None:
     """Time fitting a face model to 68 points: the built-in one, or Candide-3 from its .wfm file."""
-    from workbench import bench, geometry
+    from workbench import geometry
+    from workbench.bench import fitting
 
-    show(bench.fit(geometry.read_candide(candide) if candide else geometry.points68()), as_json)
+    show(fitting.fit(geometry.read_candide(candide) if candide else geometry.points68()), as_json)
 
 
 @app.command("allocation")
 def bench_allocation(as_json: Json = False) -> None:
     """Time training steps on this processor with freed memory kept by the process, and given back."""
-    from workbench import bench
+    from workbench.bench import training
 
-    show(bench.allocation(), as_json)
+    show(training.allocation(), as_json)
+
+
+@app.command("train")
+def bench_train(repeats: Annotated[int, typer.Option(min=1)] = 7, epochs: int = 4, as_json: Json = False) -> None:
+    """Time the training loop against bare PyTorch at equal work, for LRCN and for the smaller 1-D CNN."""
+    from workbench.bench import training
+
+    show(training.overhead(repeats=repeats, epochs=epochs), as_json)
+
+
+@app.command("mrpn")
+def bench_mrpn(
+    folds: Annotated[int, typer.Option(help="Trained of the twelve, 1 to 12; all are projected from these.")] = 1,
+    epochs: Annotated[int, typer.Option(min=1, help="Of each fold.")] = 20,
+    clips: Annotated[int, typer.Option(help="Of all 24 speakers; RAVDESS has 1440.")] = 1440,
+    batch_size: Annotated[int, typer.Option(min=2)] = 32,
+    precision: Annotated[str | None, typer.Option(help="no, bf16, fp16 [default: bf16 on a graphics card]")] = None,
+    filters: Annotated[int, typer.Option(min=1, help="Of the ResNets; 64 is the published size.")] = 64,
+    as_json: Json = False,
+) -> None:
+    """Time MRPN end to end on random arrays of RAVDESS's size: a fold, and the twelve of the published protocol."""
+    from workbench.bench import mrpn
+
+    options = {"folds": folds, "epochs": epochs, "clips": clips, "batch_size": batch_size}
+    show(mrpn.mrpn(**options, precision=precision, filters=filters), as_json)

@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.datasets.base import Card, Ceiling, Corpus
+from workbench.datasets.cremad_votes import COUNTS, MODALITIES, READERS, SUMMARY, UNVOTED, chosen
 from workbench.datasets.files import absent, find_table, joined, read_table
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
 from workbench.remotes import Remote
 
 LABELS = {"ANG": "angry", "DIS": "disgust", "FEA": "fearful", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
-VOTES = {code[0]: emotion for code, emotion in LABELS.items()}
 INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"}
 TEXTS = {
     "IEO": "It's eleven o'clock",
@@ -38,10 +38,8 @@ NAME = re.compile(rf"(1\d{{3}})_({'|'.join(TEXTS)})_({'|'.join(LABELS)})_({'|'.j
 # Never recorded or never published: 20 of the 91 x 82 that the scheme has.
 UNPUBLISHED = re.compile(r"1002_TIE_NEU_XX|1076_ITS_NEU_XX|1008_WSI_\w+|1009_MTI_\w+|1019_ITH_\w+")
 FILMS, SOUNDS = (".flv", ".mp4"), (".wav", ".flv", ".mp4", ".mp3")
-# target -> its column in summaryTable.csv, and what its row numbers in tabulatedVotes.csv begin with
-MODALITIES = {"vote_audio": ("Voice", 1), "vote_video": ("Face", 2), "vote_audiovisual": ("MultiModal", 3)}
 GITHUB = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master"
-SUMMARY, COUNTS, PEOPLE = "summaryTable.csv", "tabulatedVotes.csv", "VideoDemographics.csv"
+PEOPLE = "VideoDemographics.csv"
 
 
 def parse_name(path: Path) -> dict | None:
@@ -79,7 +77,8 @@ class Cremad(Corpus):
     they tie, '' where nobody voted), the share of the raters who chose it (`vote_audio_agreement`, 0 to 1) and their
     number (`vote_audio_raters`), both from `tabulatedVotes.csv` and NaN without it, and the mean intensity that they
     gave it (`vote_audio_level`, 0 to 1; the mean over a tie), from `summaryTable.csv`; `age` (years, NaN if unknown),
-    `race`, `ethnicity` and `sex` from `VideoDemographics.csv`, '' without it.
+    `race`, `ethnicity` and `sex` from `VideoDemographics.csv`, '' without it. Under a target of a vote also
+    `votes_<emotion>`, how many raters chose each, from `tabulatedVotes.csv`; NaN of a clip that is not in there.
     """
 
     card = Card(
@@ -166,7 +165,7 @@ class Cremad(Corpus):
         rows = joined(parsed, films=FILMS, sounds=SOUNDS)
         for row in rows:
             row |= self._people.get(row["speaker"], NOBODY)
-            row |= self._votes.get(row["clip"], UNVOTED)
+            row |= self._votes.get(row["clip"], UNVOTED) | self._counts.get(row["clip"], {})
             label = row[self.target]
             row["emotion"] = "" if ":" in label else label
         return rows
@@ -192,6 +191,12 @@ class Cremad(Corpus):
             for clip, row in table.to_dict("index").items():
                 votes[clip] |= {column: value for column, value in row.items() if value == value}
         return dict(votes)
+
+    @cached_property
+    def _counts(self) -> dict[str, dict]:
+        """Return how many raters chose each emotion as the target has it, clip -> columns; nothing without a table."""
+        path = find_table(self.root, COUNTS)
+        return chosen(path, self.target).to_dict("index") if path and self.target in MODALITIES else {}
 
     def votes(self) -> pd.DataFrame:
         """Return how far the crowd's votes give labels, a row a target.
@@ -238,9 +243,6 @@ class Cremad(Corpus):
 
 
 NOBODY = {"sex": "", "age": float("nan"), "race": "", "ethnicity": ""}
-UNVOTED = dict.fromkeys(MODALITIES, "") | {
-    f"{target}_{what}": float("nan") for target in MODALITIES for what in ("agreement", "raters", "level")
-}
 
 
 def _published(actor: str) -> list[str]:
@@ -251,41 +253,3 @@ def _published(actor: str) -> list[str]:
         for intensity in (("LO", "MD", "HI") if text == "IEO" and emotion != "NEU" else ("XX",))
     ]
     return [name for name in names if not UNPUBLISHED.fullmatch(name)]
-
-
-def _words(votes: pd.Series) -> pd.Series:
-    """Return votes such as `A:D` as words, `angry:disgust`."""
-    return votes.map(lambda codes: ":".join(VOTES.get(code, code) for code in codes.split(":") if code))
-
-
-def _summary(path: Path) -> pd.DataFrame:
-    """Return votes and mean intensities (0 to 1) of summaryTable.csv, a row a clip."""
-    columns = [f"{name}{what}" for name, _ in MODALITIES.values() for what in ("Vote", "Level")]
-    table = read_table(path, ["FileName", *columns]).drop_duplicates("FileName").set_index("FileName")
-    found = {}
-    for target, (name, _) in MODALITIES.items():
-        levels = table[f"{name}Level"].str.split(":", expand=True).apply(pd.to_numeric, errors="coerce")
-        found |= {target: _words(table[f"{name}Vote"]), f"{target}_level": levels.mean(axis=1) / 100}
-    return pd.DataFrame(found)
-
-
-def _counts(path: Path) -> pd.DataFrame:
-    """Return votes, shares and numbers of raters of tabulatedVotes.csv, a row a clip.
-
-    Its rows are numbered 1xxxxx for sound, 2xxxxx for picture and 3xxxxx for both.
-    """
-    table = read_table(path, ["fileName", "numResponses", "agreement", "emoVote"])
-    mode = table.iloc[:, 0].str[0]
-    found = []
-    for target, (_, number) in MODALITIES.items():
-        rows = table[mode == str(number)].drop_duplicates("fileName").set_index("fileName")
-        columns = {
-            target: _words(rows["emoVote"]),
-            f"{target}_agreement": pd.to_numeric(rows["agreement"], errors="coerce"),
-            f"{target}_raters": pd.to_numeric(rows["numResponses"], errors="coerce"),
-        }
-        found.append(pd.DataFrame(columns))
-    return pd.concat(found, axis=1)
-
-
-READERS = {SUMMARY: _summary, COUNTS: _counts}

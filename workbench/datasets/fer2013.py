@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.datasets import pixels
+from workbench.datasets import pixels, votes
 from workbench.datasets.base import Card, Ceiling, Corpus
 from workbench.datasets.files import find_table
 from workbench.errors import WorkbenchError
@@ -35,9 +35,9 @@ class Fer2013(Corpus):
     * FER+'s folders `FER2013Train`, `FER2013Valid`, `FER2013Test` with `fer0000000.png`, labelled from the tables.
 
     Target `fer` is the original label, `ferplus` what most of FER+'s ten voters saw (`fer2013new.csv`). There, `vote`
-    is the winning word of FER+, or `tie`, and `agreement` its share of the votes; where `unknown`, `NF` (no face) or
-    nobody wins, the clip stays, without an emotion. FER+ counts pictures by their row in the table, so the second
-    layout cannot have its votes.
+    is the winning word of FER+, or `tie`, `agreement` its share of the votes, and `votes_<emotion>` are their numbers;
+    where `unknown`, `NF` (no face) or nobody wins, the clip stays, without an emotion. FER+ counts pictures by their
+    row in the table, so the second layout cannot have its votes.
     """
 
     card = Card(
@@ -123,20 +123,20 @@ class Fer2013(Corpus):
         return rows
 
     def _voted(self, rows: list[dict]) -> list[dict]:
-        """Return the rows with the crowd's emotion, `vote` and `agreement`."""
+        """Return the rows with the crowd's emotion, `vote`, `agreement` and the votes."""
         table = self._table("fer2013new.csv")
         if table is None:
             raise WorkbenchError(f"target 'ferplus': expected fer2013new.csv below {self.root}, found none "
                                  "(https://github.com/microsoft/FERPlus)")  # fmt: skip
-        votes = read_votes(table)
-        unknown = [row["path"] for row in rows if row["clip"] not in votes.index]
+        found = read_votes(table)
+        unknown = [row["path"] for row in rows if row["clip"] not in found.index]
         if unknown:
             raise WorkbenchError(
                 f"target 'ferplus': {len(unknown)} of {len(rows)} pictures (such as {unknown[0]}) have no row in "
                 f"{table}, which calls them fer0000000.png and so on, by their row in fer2013.csv: use that table or "
                 "FER+'s folders"
             )
-        return [row | votes.loc[row["clip"]].to_dict() for row in rows]
+        return [row | found.loc[row["clip"]].to_dict() for row in rows]
 
     def _table(self, *names: str) -> Path | None:
         """Return the first table of one of these names below the root, if any."""
@@ -155,7 +155,8 @@ def read_votes(table: Path) -> pd.DataFrame:
     Returns
     -------
     votes : index `clip` (`fer0000000`, the row in the original table); `emotion` of most votes, '' where `vote` is
-        `tie`, `unknown` or `NF`; `vote`, the word of most votes; `agreement`, its share of all, 0 to 1.
+        `tie`, `unknown` or `NF`; `vote`, the word of most votes; `agreement`, its share of all, 0 to 1; `votes_neutral`
+        and so on, the number of votes for each emotion.
 
     Raises
     ------
@@ -171,4 +172,6 @@ def read_votes(table: Path) -> pd.DataFrame:
     most = counts.max(axis=1)
     vote = counts.idxmax(axis=1).mask(counts.eq(most, axis=0).sum(axis=1) > 1, "tie")
     found = {"emotion": vote.map(VOTES).fillna(""), "vote": vote, "agreement": (most / counts.sum(axis=1)).fillna(0.0)}
-    return pd.DataFrame(found).set_axis(clips)
+    emotions = counts[[word for word, emotion in VOTES.items() if emotion]]
+    emotions = emotions.set_axis(votes.columns(map(VOTES.get, emotions)), axis=1)
+    return pd.DataFrame(found | emotions.to_dict("series")).set_axis(clips)

@@ -39,6 +39,7 @@ from workbench.models.streams import FaceStream, SceneStream, SoundStream
 from workbench.models.text import Roberta
 from workbench.models.vgg import VggPicture
 from workbench.models.video import Lrcn
+from workbench.models.yamnet import Yamnet
 
 ENCODERS: dict[str, type[Encoder]] = {
     "action_units": ActionUnitNet,
@@ -68,6 +69,7 @@ ENCODERS: dict[str, type[Encoder]] = {
     "stream_sound": SoundStream,
     "vgg_face": VggFace,
     "vgg_picture": VggPicture,
+    "yamnet": Yamnet,
 }
 FUSIONS: dict[str, type[Fusion]] = {
     "bilinear": Bilinear,

@@ -15,39 +15,6 @@ from workbench.models.steps import at_last, on_real
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "elu": nn.ELU}
 
-_REFERENCE = {
-    "kernel_size": 8,
-    "dropout": (0.3, 0.3),
-    "dense": (256, 256),
-    "input_norm": False,
-    "batch_norm": False,
-}
-_ONE_DENSE = _REFERENCE | {"dense": ()}
-_THREE_CONVOLUTIONS = _REFERENCE | {"filters": (128, 256, 256), "dropout": (0.3, 0.3, 0.3)}
-# The rows of Table 3-4 of source 002 as settings of `Cnn1d`. Rows also differ in training: RMSprop in 0.1, 1.1, 2.1,
-# 3.1 and 4.1 to 9, else Adam; learning rate 2e-5 in 0.1 and 0.2, else 2e-4; augmented copies in 7.
-TABLE_3_4: dict[str, dict] = {
-    "0.1": _REFERENCE,
-    "0.2": _REFERENCE,
-    "1.1": _REFERENCE,
-    "1.2": _REFERENCE,
-    "2.1": _THREE_CONVOLUTIONS,
-    "2.2": _THREE_CONVOLUTIONS,
-    "3.1": _ONE_DENSE,
-    "3.2": _ONE_DENSE,
-    "4.1": _ONE_DENSE | {"dropout": (0.1, 0.3)},
-    "4.2": _ONE_DENSE | {"dropout": (0.0, 0.3)},
-    "5.1": _ONE_DENSE | {"kernel_size": 12},
-    "5.2": _ONE_DENSE | {"kernel_size": 4},
-    "5.3": _ONE_DENSE | {"kernel_size": 16},
-    "6": _ONE_DENSE | {"kernel_size": 12, "filters": (64, 128)},
-    "7": _ONE_DENSE | {"kernel_size": 12},
-    "8": {"input_norm": False},
-    "9": {},
-    "10": {},
-    "11": {"activation": "tanh"},
-}
-
 
 class Cnn1d(Encoder):
     """The 1-D CNN of source 002, section 3.3.2 (Table 3-4; Figures 3-41 and 3-68), on MFCC.
@@ -56,7 +23,7 @@ class Cnn1d(Encoder):
     max-pool 5, dropout 0.1; conv1d 256, kernel 12, ReLU, batch norm, max-pool 5, dropout 0.3; flatten. The one dense
     layer is the model's head. The source trains with Adam at 2e-4 and publishes 85.26 % (six classes, RAVDESS speech
     and song, random split). The reference form (rows 0.1 and 0.2: kernel 8, dropouts 0.3, no batch norm, dense 256
-    and 256 before the head; 73.14 % with Adam at 2e-5) and all other rows are in `TABLE_3_4`.
+    and 256 before the head; 73.14 % with Adam at 2e-5) and all other rows are variants of the study `benha_3_4`.
 
     Assumptions, where the source is silent: coefficients are channels and the convolutions run over time, "same"
     padding, a clip is centred in a window of `n_steps` (longer speech is cut at both ends, the rest is zero), and the

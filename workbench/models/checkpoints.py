@@ -8,7 +8,27 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from workbench import paths
 from workbench.errors import WorkbenchError
+
+
+def locate(path: str | Path) -> Path:
+    """Return the file at `path`, or of that name in one of the folders of weights (`paths.weights`).
+
+    Raises
+    ------
+    WorkbenchError
+        If there is none; the places are named.
+    """
+    given = Path(path).expanduser()
+    places = list(dict.fromkeys([given, *(folder / given for folder in paths.weights())]))
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise WorkbenchError(
+            f"no weights at {' or '.join(map(str, places))}: copy the file there, or name the one you have with "
+            "weights=PATH"
+        )
+    return found
 
 
 def read(path: str | Path) -> dict[str, Tensor]:
@@ -19,11 +39,9 @@ def read(path: str | Path) -> dict[str, Tensor]:
     Raises
     ------
     WorkbenchError
-        If there is no such file, or it holds something else.
+        If there is no such file (see `locate`), or it holds something else.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise WorkbenchError(f"no weights at {path}: copy the file there, or name the one you have with weights=PATH")
+    path = locate(path)
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)

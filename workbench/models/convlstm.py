@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -34,11 +35,21 @@ class ConvLstm2d(nn.Module):
     ----------
     gate : {'hard_sigmoid', 'sigmoid'}
         Keras 2 has 0.2 x + 0.5 between 0 and 1, Keras 3 the sigmoid.
+    linear : bool
+        Leave the tanh out (Keras's ``activation=None``), for one that stands behind the layer.
     """
 
-    def __init__(self, channels: int, filters: int, kernel_size: int = 3, *, gate: str = "hard_sigmoid"):
+    def __init__(
+        self,
+        channels: int,
+        filters: int,
+        kernel_size: int = 3,
+        *,
+        gate: str = "hard_sigmoid",
+        linear: bool = False,
+    ):
         super().__init__()
-        self.gate = GATES[choose("gate", gate, GATES)]
+        self.gate, self.act = GATES[choose("gate", gate, GATES)], nn.Identity() if linear else nn.Tanh()
         self.of_input = nn.Conv2d(channels, 4 * filters, kernel_size)
         self.of_state = nn.Conv2d(filters, 4 * filters, kernel_size, padding="same", bias=False)
         nn.init.xavier_uniform_(self.of_input.weight)
@@ -53,8 +64,8 @@ class ConvLstm2d(nn.Module):
         state, states = cell, []
         for now in from_input.unbind(1):
             enter, forget, new, leave = (now + self.of_state(state)).chunk(4, dim=1)
-            cell = self.gate(forget) * cell + self.gate(enter) * new.tanh()
-            state = self.gate(leave) * cell.tanh()
+            cell = self.gate(forget) * cell + self.gate(enter) * self.act(new)
+            state = self.gate(leave) * self.act(cell)
             states.append(state)
         return torch.stack(states, dim=1)
 
@@ -69,14 +80,18 @@ class ConvLstm(Encoder):
     91.67 %; Figure 4-15: 58,926 weights with six classes: 1024, 3488, 11144, 17344, 25926, here as many).
 
     Assumptions: gates are Keras 2's, whose report the figure shows; frames are "normalised" as in `Lrcn`; batch norm
-    follows each pooling, for row 4.2 (before the activation) did worse; a clip of more or fewer frames gives
-    evenly spaced ones.
+    follows each pooling, for row 4.2 (before the activation) did worse; in that, the cells are linear, and the tanh
+    follows the batch norm; a clip of more or fewer frames gives evenly spaced ones.
 
     Parameters
     ----------
     n_frames, size : int
         Frames of a clip; their side in pixels.
-    filters, kernel_size, dropout, batch_norm, gate : as above.
+    filters, kernel_size, batch_norm, gate : as above.
+    dropout : sequence of float
+        Of all layers but the last.
+    norm_before : bool
+        Batch norm stands before the activation (Table 4-2, row 4.2).
     """
 
     modality, inputs = "video", "frames"
@@ -89,18 +104,17 @@ class ConvLstm(Encoder):
         size: int = 64,
         filters: Sequence[int] = (4, 8, 14, 16),
         kernel_size: int = 3,
-        dropout: float = 0.2,
+        dropout: Sequence[float] = (0.2, 0.2, 0.2),
         batch_norm: bool = True,
+        norm_before: bool = False,
         gate: str = "hard_sigmoid",
     ):
         super().__init__()
-        self.n_frames, self.size = n_frames, size
-        channels = (3, *filters)
-        self.cells = nn.ModuleList(
-            ConvLstm2d(before, after, kernel_size, gate=gate) for before, after in pairwise(channels)
-        )
+        self.n_frames, self.size, self.norm_before = n_frames, size, norm_before
+        channels, cell = (3, *filters), partial(ConvLstm2d, kernel_size=kernel_size, gate=gate, linear=norm_before)
+        self.cells = nn.ModuleList(cell(before, after) for before, after in pairwise(channels))
         self.norms = nn.ModuleList(nn.BatchNorm2d(width) if batch_norm else nn.Identity() for width in filters)
-        self.dropout = nn.Dropout(dropout)
+        self.dropouts = nn.ModuleList(nn.Dropout(rate) for rate in (*dropout, 0.0))
         side = size
         for _ in filters:
             side = -(-(side - kernel_size + 1) // 2)
@@ -110,11 +124,13 @@ class ConvLstm(Encoder):
         """(B, T, size, size, 3) uint8 RGB frames and (B, T) mask to (B, n_frames side side filters)."""
         x = spread(x, mask, self.n_frames)  # (B, n_frames, size, size, 3)
         x = standardise(x, mask.new_ones(x.shape[:2])).permute(0, 1, 4, 2, 3)  # (B, n_frames, 3, size, size)
-        for number, (cell, norm) in enumerate(zip(self.cells, self.norms, strict=True), start=1):
+        for cell, norm, dropout in zip(self.cells, self.norms, self.dropouts, strict=True):
             x = cell(x)  # (B, n_frames, filters, H, W)
-            shape = x.shape[:2]
-            x = norm(F.max_pool2d(x.flatten(0, 1), 2, ceil_mode=True)).unflatten(0, shape)
-            x = self.dropout(x) if number < len(self.cells) else x
+            shape, x = x.shape[:2], x.flatten(0, 1)
+            x = norm(x).tanh() if self.norm_before else x
+            x = F.max_pool2d(x, 2, ceil_mode=True)
+            x = x if self.norm_before else norm(x)
+            x = dropout(x.unflatten(0, shape))
         return x.flatten(1)  # (B, 4320)
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:

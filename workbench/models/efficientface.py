@@ -15,6 +15,7 @@ from workbench.models.steps import OverTime, example_pictures, on_real
 
 # Colours of RAF-DB's faces, which the network's authors subtract and divide by (red, green, blue; 0 to 1).
 MEAN, DEVIATION = (0.57535914, 0.44928582, 0.40079932), (0.20735591, 0.18981615, 0.18132027)
+REPEATS, CHANNELS = (4, 8, 4), (29, 116, 232, 464, 1024)
 
 
 def convolution(channels: int, width: int, kernel_size: int, *, stride: int = 1, groups: int = 1, relu: bool = True):
@@ -95,12 +96,11 @@ class Modulator(nn.Module):
 class Face(nn.Module):
     """EfficientFace without its last layer: (N, H, W, 3) uint8 RGB to (N, 1024); H and W multiples of 16.
 
-    The parts stand in the order of the published file, by which `load` knows them.
+    `repeats` are the blocks of the three stages, `channels` those of Conv1, the stages and Conv5. The parts stand in
+    the order of the published file, by which `load` knows them.
     """
 
-    width = 1024
-
-    def __init__(self, repeats: Sequence[int] = (4, 8, 4), channels: Sequence[int] = (29, 116, 232, 464, 1024)):
+    def __init__(self, repeats: Sequence[int] = REPEATS, channels: Sequence[int] = CHANNELS):
         super().__init__()
         self.conv1 = nn.Sequential(*convolution(3, channels[0], 3, stride=2))
         self.pool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -176,6 +176,7 @@ class EfficientFace(Encoder):
         Keep the frames' part as it began.
     size : int
         Side of the pictures of `example`, in pixels; any multiple of 16 is read.
+    repeats, channels : of `Face`; fewer make a smaller net, which no published file fits.
     """
 
     modality, inputs = "video", "frames"
@@ -189,10 +190,12 @@ class EfficientFace(Encoder):
         weights: str | None = None,
         frozen: bool = False,
         size: int = 224,
+        repeats: Sequence[int] = REPEATS,
+        channels: Sequence[int] = CHANNELS,
     ):
         super().__init__()
         self.n_frames, self.pool, self.frozen, self.size = n_frames, pool, frozen, size
-        self.face = Face()
+        self.face = Face(repeats, channels)
         if weights is not None:
             load(self.face, weights)
         self.face.requires_grad_(not frozen)

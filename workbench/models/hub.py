@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -33,7 +32,8 @@ def places(weights: str | Path) -> list[Path]:
 
     cached = try_to_load_from_cache(str(weights), "config.json", cache_dir=constants.HF_HUB_CACHE)
     folder = Path(constants.HF_HUB_CACHE) / ("models--" + str(weights).replace("/", "--"))
-    return [given, *(root / weights for root in _roots()), Path(cached).parent if isinstance(cached, str) else folder]
+    cached = Path(cached).parent if isinstance(cached, str) else folder
+    return [given, *(root / weights for root in paths.weights()), cached]
 
 
 def locate(weights: str | Path, *, wants: Sequence[Sequence[str]] = (CONFIG, TENSORS), download: bool = False) -> Path:
@@ -58,9 +58,9 @@ def locate(weights: str | Path, *, wants: Sequence[Sequence[str]] = (CONFIG, TEN
         if not _missing(folder, wants):
             return folder
     if download and _is_hub_name(weights):
-        return _fetch(str(weights), _roots()[0] / weights)
+        return _fetch(str(weights), paths.weights()[0] / weights)
     begun = [f"{folder} (without {' and '.join(_missing(folder, wants))})" for folder in looked if folder.is_dir()]
-    into = _roots()[0] / weights
+    into = paths.weights()[0] / weights
     brings = (
         f"run `hf download {weights} --local-dir {into}`, copy the folder there from a machine that has it, or ask for "
         "it with download=True"
@@ -140,11 +140,6 @@ def _quiet():
 
 def _is_hub_name(weights: str | Path) -> bool:
     return isinstance(weights, str) and bool(re.fullmatch(r"\w[\w.-]*(/[\w.-]+)?", weights))
-
-
-def _roots() -> list[Path]:
-    given = os.environ.get("WORKBENCH_WEIGHTS")
-    return [*([Path(given).expanduser()] if given else []), paths.data() / "weights"]
 
 
 def _missing(folder: Path, wants: Sequence[Sequence[str]]) -> list[str]:

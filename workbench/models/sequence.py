@@ -69,9 +69,23 @@ def positions(n_steps: int, width: int, device: torch.device) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 
 
+class Mean(nn.Module):
+    """The mean over the real steps: no weights, and as wide as what it is given."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.width = channels
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, channels) and (B, T) mask to (B, channels)."""
+        return mean_over(x, mask)
+
+
 def make_aggregator(name: str, channels: int, width: int, **settings) -> nn.Module:
-    """Return the `lstm`, `bilstm` or `transformer` that turns (B, T, channels) and (B, T) mask into (B, width)."""
-    choose("aggregator", name, ("bilstm", "lstm", "transformer"))
+    """Return what turns (B, T, channels) and (B, T) mask into (B, width), or of `mean` (B, channels)."""
+    choose("aggregator", name, ("bilstm", "lstm", "mean", "transformer"))
+    if name == "mean":
+        return Mean(channels)
     if name == "transformer":
         return Transformer(channels, width, **settings)
     return Lstm(channels, width, both_ways=name == "bilstm")
@@ -97,9 +111,10 @@ class ResNetFrames(Encoder):
 
     Parameters
     ----------
-    aggregator : {'lstm', 'bilstm', 'transformer'}
+    aggregator : {'lstm', 'bilstm', 'transformer', 'mean'}
+        `mean` is the source's "2D-Resnet-18 for Audio Encoder" beside a 3-D ResNet-18, which no LSTM follows.
     width : int
-        Of the aggregator.
+        Of the aggregator; the mean is as wide as its input, 8 filters.
     filters, weights : of `resnet.ResNet18`.
     settings : of the Transformer: n_layers, n_heads, dropout.
     """

@@ -13,18 +13,6 @@ from workbench.models.base import Encoder
 from workbench.models.frontends import Mel, example_steps, example_waveform, normalise
 from workbench.models.steps import on_real
 
-# The schemas of Table 3-2 as settings of `CnnTransformer` (0: the base). Schemas 5, 6, 7, 8, 10 and 12 change the
-# training or the classes alone; the docstring of `CnnTransformer` says how.
-SCHEMAS: dict[int, dict] = {number: {} for number in range(14)} | {
-    1: {"filters": (16, 32, 64, 128), "dropout": (0.3, 0.3, 0.3, 0.3)},
-    2: {"n_blocks": 1},
-    3: {"n_blocks": 3},
-    4: {"n_layers": 2},
-    9: {"dropout": (0.4, 0.6, 0.3)},
-    11: {"dropout": (0.2, 0.4, 0.4), "transformer_dropout": 0.3},
-    13: {"dropout": (0.3, 0.8, 0.3)},
-}
-
 
 class CnnTransformer(Encoder):
     """Two parallel CNNs and a Transformer of source 002, section 3.3.1 (Figure 3-21), on MFCC of 40 x 282.
@@ -34,11 +22,7 @@ class CnnTransformer(Encoder):
     over time. Together 512 + 512 + 40 = 1064 values; the dense layer is the model's head. The source trains with SGD
     at 0.01 and publishes 73.23 % (8 classes, RAVDESS speech and song, random split).
 
-    Table 3-2 is in `SCHEMAS` (6 classes unless said): 1) a fourth layer 75.12; 2) one CNN 77.03; 3) three CNNs 77.51;
-    4) two Transformer layers 77.99; 5) noisy copies of training clips alone 79.4; 6) as 5, learning rate 0.001 from
-    half of the training on 80.86; 7) six classes 76.71; 8) as 5, five classes 80.12; 9) as 5, dropouts .4, .6 79.9;
-    10) as 5, four classes 84.96; 11) as 5, dropouts .2, .4, .4, Transformer .3 77; 12) as 5, five other classes 78.95;
-    13) as 5, dropout .8 in the second layer 69.86.
+    The schemas of Table 3-2 are the variants of the study `benha_3_2`.
 
     Assumptions, where the source is silent: no positional encoding (as in its reference [28]); each coefficient is
     standardised by the training clips (batch norm without weights, over real steps); a clip is centred in the window;

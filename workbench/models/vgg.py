@@ -32,8 +32,8 @@ class Vgg(nn.Module):
     pool : {'average', 'flatten', 'dense'}
         What makes the vector: the mean over the last map (512), the map at 7 x 7 (25,088), or the two dense layers
         (4096).
-    filters : int
-        Of the first block; the others follow. Fewer than 64 make a smaller net.
+    filters, dense : int
+        Of the first block; the others follow. Of the two dense layers. Fewer than 64 and 4096 make a smaller net.
     weights : path, optional
         Weights to start from (.safetensors, or .pth that holds tensors only), named as by torchvision. Of one input
         channel, the first layer is the sum over the three colours, as if the picture were grey.
@@ -49,6 +49,7 @@ class Vgg(nn.Module):
         batch_norm: bool = False,
         pool: str = "average",
         filters: int = 64,
+        dense: int = 4096,
         weights: str | Path | None = None,
         frozen: int = 0,
     ):
@@ -63,10 +64,10 @@ class Vgg(nn.Module):
                 channels = factor * filters
             layers += [nn.MaxPool2d(2)]
         self.features = nn.Sequential(*layers)
-        self.width = {"average": channels, "flatten": channels * 49, "dense": 4096}[pool]
+        self.width = {"average": channels, "flatten": channels * 49, "dense": dense}[pool]
         if pool == "dense":
-            dense = [nn.Linear(channels * 49, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU()]
-            self.classifier = nn.Sequential(*dense, nn.Dropout())
+            first = [nn.Linear(channels * 49, dense), nn.ReLU(), nn.Dropout()]
+            self.classifier = nn.Sequential(*first, nn.Linear(dense, dense), nn.ReLU(), nn.Dropout())
         convolutions = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
         for i in convolutions:
             nn.init.kaiming_normal_(layers[i].weight, mode="fan_out", nonlinearity="relu")

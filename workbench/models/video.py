@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
+from workbench.errors import WorkbenchError
 from workbench.models.base import Encoder
 from workbench.models.steps import at_last, example_pictures, on_real
 
@@ -23,41 +26,59 @@ class Lrcn(Encoder):
 
     Parameters
     ----------
-    kernel_size, hidden, batch_norm, dropout : as above.
+    size : int
+        Side of the pictures in pixels; what the poolings leave of it is flattened.
+    filters, pool : sequences of int
+        Of the blocks; Tables 4-6 and 4-7 have more, fewer and wider ones.
+    kernel_size, hidden, batch_norm : as above.
+    dropout : sequence of float
+        Of all blocks but the last.
+    dense : sequence of int
+        Widths of dense layers, each with a ReLU, between the LSTM and the head (Table 4-7).
     """
 
-    modality, inputs, source = "video", "frames", "002, section 4.3.1, Tables 4-2 and 4-8"
+    modality, inputs, source = "video", "frames", "002, section 4.3.1, Tables 4-3 to 4-8"
 
     def __init__(
         self,
         *,
+        size: int = 64,
+        filters: Sequence[int] = (16, 32, 64, 64),
+        pool: Sequence[int] = (4, 4, 2, 2),
         kernel_size: int = 5,
+        dropout: Sequence[float] = (0.1, 0.2, 0.3),
         hidden: int = 64,
+        dense: Sequence[int] = (),
         batch_norm: bool = True,
-        dropout: tuple[float, float, float] = (0.1, 0.2, 0.3),
     ):
         super().__init__()
-        layers, channels = [], 3
-        for width, pool, rate in zip((16, 32, 64, 64), (4, 4, 2, 2), (*dropout, 0.0), strict=True):
+        self.size, side, layers, channels = size, size, [], 3
+        for width, factor, rate in zip(filters, pool, (*dropout, 0.0), strict=True):
             # Pooling before the ReLU gives the same values as after it, on a fraction of the memory traffic.
-            layers += [nn.Conv2d(channels, width, kernel_size, padding="same"), nn.MaxPool2d(pool), nn.ReLU()]
+            layers += [nn.Conv2d(channels, width, kernel_size, padding="same"), nn.MaxPool2d(factor), nn.ReLU()]
             layers += [nn.BatchNorm2d(width)] if batch_norm else []
             layers += [nn.Dropout(rate)]
-            channels = width
+            channels, side = width, side // factor
+        if not side:
+            raise WorkbenchError(f"lrcn: pooling by {tuple(pool)} leaves nothing of pictures of {size} pixels a side")
         self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.lstm = nn.LSTM(channels, hidden, batch_first=True)
-        self.width = hidden
+        self.lstm = nn.LSTM(channels * side * side, hidden, batch_first=True)
+        self.width, dense_layers = hidden, []
+        for width in dense:
+            dense_layers += [nn.Linear(self.width, width), nn.ReLU()]
+            self.width = width
+        self.dense = nn.Sequential(*dense_layers)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, 64, 64, 3) uint8 RGB frames and (B, T) mask to (B, hidden): the output at the last real frame."""
-        x = standardise(x, mask).permute(0, 1, 4, 2, 3)  # (B, T, 3, 64, 64), channels-last in memory
+        """(B, T, size, size, 3) uint8 RGB frames and (B, T) mask to (B, D): of the output at the last real frame."""
+        x = standardise(x, mask).permute(0, 1, 4, 2, 3)  # (B, T, 3, size, size), channels-last in memory
         x = on_real(self.layers, x, mask)  # (B, T, 64)
         x, _ = self.lstm(x)  # (B, T, hidden)
-        return at_last(x, mask)
+        return self.dense(at_last(x, mask))
 
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Return random frames (n_clips, 30, 64, 64, 3) and a mask (n_clips, 30)."""
-        return example_pictures(n_clips, 30, 64, seed=seed)
+        """Return random frames (n_clips, 30, size, size, 3) and a mask (n_clips, 30)."""
+        return example_pictures(n_clips, 30, self.size, seed=seed)
 
 
 def standardise(x: Tensor, mask: Tensor) -> Tensor:

@@ -4,20 +4,23 @@ A study names its `source` and `table`, the `corpus`, the `classes`, the `protoc
 beside `speaker-disjoint`, unless it keeps speakers apart itself), the `repeats` (how many seeds, or which), `profiles`
 (sizes: `smoke`, `demo`, `full`; one may change `variants`, `recipe`, `training`) and the `variants`: settings of
 encoders, fusion and training, of a classical classifier, or of a late fusion over other variants (`members`, with
-`stacking` or a `rule`), each with what was `published` for it. A system that others trained is `given`: its predictions
-are read from the corpus's files. A late fusion over such systems says by `learn_from` which of their predictions it
-learns from (`train`, where they come with no others); with `normalise: speaker` these are standardised within each
-speaker. `start` names variants whose encoders a network begins with, and `freeze: true` keeps these as they are. A
-variant may have `classes` and a `recipe` of its own, or be one of another study (`of: STUDY/VARIANT`), whose runs it
-then shows. `cited` are rows of the published table by others, which are shown and not run. With `predict_training` the
-clips trained on are predicted too (usage `train`), where a published table has them. `measures` are the table's columns
-beyond accuracy, such as `f1` or `parameters`.
+`stacking` or a `rule`), each with what was `published` for it. A system that others trained is `given`: its
+predictions are read from the corpus's files. A late fusion over such systems says by `learn_from` which of their
+predictions it learns from (`train`, where they come with no others); with `normalise: speaker` these are standardised
+within each speaker. `start` names variants whose encoders a network begins with, and `freeze: true` keeps these as
+they are. `only` says which clips, by other columns than the emotion (``{channel: speech}``), where the corpus has
+these. A variant may have `classes`, `only` and a `recipe` of its own, or be one of another study (`of:
+STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which are shown and not
+run. With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
+`measures` are columns of the table beyond accuracy, such as `f1` or `parameters`.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -41,7 +44,9 @@ MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 class Study:
     """A study as its YAML file gives it.
 
-    `setting` says on what the published numbers were reached, where a variant's own `published` does not.
+    `setting` says on what the published numbers were reached, where a variant's own `published` does not. One of its
+    own says that a number was reached elsewhere and is not comparable, unless the variant has `classes` or `only` of
+    its own to match.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Study:
     classes: list[str]
     protocol: str
     variants: dict[str, dict]
+    only: dict[str, str] = field(default_factory=dict)
     repeats: int | list | dict = 1
     setting: str = ""
     training: dict = field(default_factory=dict)
@@ -131,9 +137,15 @@ def load(name: str) -> Study:
     """
     path = FOLDER / f"{choose('study', name, names())}.yaml"
     try:
-        return Study(name=name, **yaml.safe_load(path.read_text()))
+        return Study(name=name, **copy.deepcopy(_read(path, path.stat().st_mtime_ns)))
     except (TypeError, WorkbenchError) as error:
         raise WorkbenchError(f"{path.name}: {error}") from None
+
+
+@lru_cache
+def _read(path: Path, changed: int) -> dict:
+    """Return what a file holds, which was last `changed` then: reading YAML takes long, and studies are asked often."""
+    return yaml.safe_load(path.read_text())
 
 
 def load_of(name: str) -> tuple[Study, str]:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from workbench import runs, splits, standards
 from workbench.errors import WorkbenchError
 from workbench.studies.planning import Plan, Prepared
-from workbench.training import Settings
 
 NEEDED = ("members", "start")  # keys of a variant's settings that name other variants
 
@@ -105,11 +104,10 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
         params["freeze"] = True
     if "classical" in settings:
         return runs.make(params | {"classical": settings["classical"]})
-    training = {**study.training, **plan.profile.get("training", {}), **settings.get("training", {})}
     params |= {
         "encoders": settings["encoders"],
         "fusion": settings.get("fusion"),
-        "training": asdict(Settings(**training)),
+        "training": asdict(plan.training(item.variant)),
     }
     return runs.make(params)
 

@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 
 from workbench import augment, classifiers, runs, splits, standards
+from workbench.datasets import votes
 from workbench.emotions import probability_columns
 from workbench.errors import WorkbenchError
 from workbench.fusion import rules, stacking
@@ -24,8 +25,11 @@ from workbench.studies.planning import Data, Prepared, identity
 from workbench.training import Clips, Settings, fit, predict
 
 
-def execute(item: Item, prepared: Prepared) -> runs.Run:
-    """Make the item's run unless it is finished; return it. The runs that it needs have to be finished."""
+def execute(item: Item, prepared: Prepared, *, tensorboard: bool = False) -> runs.Run:
+    """Make the item's run unless it is finished; return it. The runs that it needs have to be finished.
+
+    `tensorboard` leaves TensorBoard's events of a network's training in its folder.
+    """
     run = run_of(item, prepared)
     if run.done:
         return run
@@ -37,7 +41,7 @@ def execute(item: Item, prepared: Prepared) -> runs.Run:
     elif "classical" in run.params:
         _classify(run, prepared.of(item.plan, run.params["modality"]), item)
     else:
-        _train(run, prepared.of(item.plan, run.params["modality"]), item)
+        _train(run, prepared.of(item.plan, run.params["modality"]), item, tensorboard)
     return run
 
 
@@ -85,11 +89,13 @@ def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     by_speaker = run.params.get("normalise") == "speaker"
     speakers = data.table["speaker"].tolist()
     norm = standards.Standards(reader.views, speakers) if by_speaker else None
-    emotion = [run.params["classes"].index(name) for name in data.table["emotion"]]
-    return Clips(reader, emotion, speech=speech, standards=norm)
+    classes = run.params["classes"]
+    emotion = [classes.index(name) for name in data.table["emotion"]]
+    voted = votes.shares(data.table, classes) if run.params["training"]["targets"] == "votes" else None
+    return Clips(reader, emotion, speech=speech, standards=norm, classes=classes, votes=voted)
 
 
-def _train(run: runs.Run, data: Data, item: Item) -> None:
+def _train(run: runs.Run, data: Data, item: Item, tensorboard: bool) -> None:
     """Train a network on the fold's inner training clips and predict its validation and test clips.
 
     Its encoders may start from those of runs on the same fold and seed, which met the same training clips only; with
@@ -106,7 +112,9 @@ def _train(run: runs.Run, data: Data, item: Item) -> None:
     if params.get("freeze"):
         model.freeze()
     clips = _clips(run, item, data)
-    history = fit(model, clips, where["fit"], where["validation"], settings=settings, seed=item.seed, folder=run.folder)
+    events = run.folder / "tensorboard" if tensorboard else None
+    options = {"settings": settings, "seed": item.seed, "folder": run.folder, "tensorboard": events}
+    history = fit(model, clips, where["fit"], where["validation"], **options)
     parts = []
     for usage, positions in usages(run, where, where["fit"]).items():
         probabilities, embedding = predict(model, clips, positions)

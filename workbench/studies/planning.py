@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import geometry, recipes, splits
-from workbench.datasets import Corpus, select
+from workbench.datasets import Corpus, select, votes
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.fusion import rules
@@ -23,6 +23,7 @@ from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
 from workbench.studies import Study, by_protocol, load_of
+from workbench.training import Settings
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,20 @@ class Plan:
     def settings(self, variant: str) -> dict:
         """Return the settings of a variant, as the profile changes them (`variants` of the profile)."""
         return self.study.variant(variant) | self.profile.get("variants", {}).get(variant, {})
+
+    def training(self, variant: str) -> Settings:
+        """Return how a variant is trained: as the study says, the profile, and the variant itself, the last one first.
+
+        Raises
+        ------
+        WorkbenchError
+            For a setting that there is not, or a value that it cannot have.
+        """
+        parts = (self.study.training, self.profile.get("training", {}), self.settings(variant).get("training", {}))
+        chosen = {key: value for part in parts for key, value in part.items()}
+        for key in chosen:
+            choose(f"training setting of variant {variant!r}", key, [setting.name for setting in fields(Settings)])
+        return Settings(**chosen)
 
     @property
     def recipe(self) -> Recipe:
@@ -92,10 +107,10 @@ class Plan:
     def part(self, variant: str) -> tuple[Plan, str]:
         """Return the plan that a variant's runs are made under, and its name there.
 
-        It is this one, unless the variant is another study's (`of`) or has `classes` or a `recipe` of its own.
+        It is this one, unless the variant is another study's (`of`) or has `classes`, `only` or a `recipe` of its own.
         """
         settings = self.settings(variant)
-        own = {key: settings[key] for key in ("classes", "recipe") if key in settings}
+        own = {key: settings[key] for key in ("classes", "only", "recipe") if key in settings}
         if "of" not in settings and not own:
             return self, variant
         study, name = load_of(settings["of"]) if "of" in settings else (self._with(variant, own), variant)
@@ -105,7 +120,7 @@ class Plan:
         return self.kept[key].part(name)
 
     def _with(self, variant: str, own: dict) -> Study:
-        """Return the study with one variant's classes and recipe in place of its own; the variant's go first."""
+        """Return the study with one variant's classes, clips and recipe in place of its own; the variant's go first."""
         recipe = self.study.recipe | self.profile.get("recipe", {}) | own.get("recipe", {})
         variants = {name: self.settings(name) for name in self.study.variants}
         variants[variant] = {key: value for key, value in variants[variant].items() if key not in own}
@@ -113,6 +128,7 @@ class Plan:
         return replace(
             self.study,
             classes=own.get("classes", self.study.classes),
+            only=own.get("only", self.study.only),
             recipe=recipe,
             variants=variants,
             profiles={self.size: profile},
@@ -129,9 +145,12 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     """
     chosen, clips = study.profile(profile), corpus.clips()
     clips = clips[clips["emotion"].isin(study.classes)]
+    for column in set(study.only) & set(clips):
+        clips = clips[clips[column] == study.only[column]]
     if clips["emotion"].nunique() < 2:
+        of = "".join(f" of {column} {value!r}" for column, value in study.only.items())
         found = sorted(set(clips["emotion"])) or "none"
-        raise WorkbenchError(f"study {study.name!r} needs two or more of {study.classes}; the corpus has {found}")
+        raise WorkbenchError(f"study {study.name!r} needs two or more{of} of {study.classes}; the corpus has {found}")
     if chosen.get("speakers"):
         sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
         share = -(-chosen["speakers"] // sexes.ngroups)
@@ -149,7 +168,7 @@ def check(plan: Plan, names: Sequence[str]) -> None:
     """Raise a WorkbenchError if a variant, or one that it needs, cannot be run.
 
     An array not kept by the recipe, more than one classifier, a fusion that there is not, frozen encoders that no run
-    has trained.
+    has trained, votes to train on that the corpus does not have.
     """
     for variant in names:
         whole, name = plan.part(variant)
@@ -159,6 +178,8 @@ def check(plan: Plan, names: Sequence[str]) -> None:
         for kind in ("classical", "given"):
             if len(settings.get(kind, "1")) != 1:
                 raise WorkbenchError(f"variant {name!r}: expected one modality under {kind}, found {settings[kind]}")
+        if not {"given", "members", "classical"} & set(settings) and whole.training(name).targets == "votes":
+            votes.shares(whole.takes, whole.classes)
         check_arrays(whole, name, settings)
 
 
@@ -239,7 +260,7 @@ def load(
     if table.empty:
         reasons = store.quarantine["reason"].tolist()[:3]
         raise WorkbenchError(f"no clip of {whole.corpus.card.name!r} could be prepared for {modality}: {reasons}")
-    content = table[["clip", "emotion", "speaker", "take"]].assign(
+    content = table[["clip", "emotion", "speaker", "take", *votes.counted(table)]].assign(
         source=store.index["source_bytes"].reindex(table["clip"]).to_numpy()
     )
     return Data(store, table, digest([whole.recipe.key, content.to_csv(index=False)]))

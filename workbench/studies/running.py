@@ -20,12 +20,13 @@ def run(
     protocols: Sequence[str] | None = None,
     jobs: int = 1,
     cluster: str | None = None,
+    tensorboard: bool = False,
     progress: Callable | None = None,
 ) -> list[runs.Run]:
     """Make the runs of a study and return them, finished.
 
     Each run computes in one thread, so that it gives the same bytes wherever it is made. Killed at any moment, the same
-    call goes on: finished runs are skipped, a network begins after its last whole epoch. Started by `torchrun`, each of
+    call goes on: finished runs are skipped, a network goes on from its last checkpoint. Started by `torchrun`, each of
     its processes makes its share.
 
     Parameters
@@ -37,6 +38,8 @@ def run(
         Processes that prepare clips, and then make runs.
     cluster : str, optional
         The address of a Dask scheduler whose workers do it instead; they need the same data folder (`scale.fan_out`).
+    tensorboard : bool
+        Leave TensorBoard's events of each training in `tensorboard/` of its run folder; the runs are the same.
     progress : callable, optional
         Wraps an iterable: ``progress(items, total=..., description=...)``.
 
@@ -57,7 +60,8 @@ def run(
         ranks.wait()
     for wave in waves:
         todo = [item for name, item in ranks.share(list(wave.items())) if not runs.named(name).done]
-        _make(todo, prepared, jobs=jobs, cluster=cluster, progress=progress, name=study.name)
+        work = partial(making.execute, prepared=prepared, tensorboard=tensorboard)
+        _make(todo, work, jobs=jobs, cluster=cluster, progress=progress, name=study.name)
         ranks.wait()
     made = [
         items.run_of(item, prepared).shown_as(study.name, name)
@@ -69,11 +73,10 @@ def run(
     return made
 
 
-def _make(todo: list[items.Item], prepared: planning.Prepared, *, jobs, cluster, progress, name: str) -> None:
+def _make(todo: list[items.Item], work: Callable, *, jobs, cluster, progress, name: str) -> None:
     """Make the runs of items that need nothing unfinished."""
     if not todo:
         return
-    work = partial(making.execute, prepared=prepared)
     done = scale.fan_out(work, todo, jobs=min(jobs, len(todo)), cluster=cluster)
     for run in progress(done, total=len(todo), description=f"study {name}") if progress else done:
         if not runs.named(run.name).done:

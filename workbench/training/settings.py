@@ -3,45 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
 from workbench.augment import policy
+from workbench.emotions import EMOTIONS, EXTRA
 from workbench.errors import WorkbenchError, choose
 
 OPTIMISERS = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
-    "rmsprop": torch.optim.RMSprop,
+    "rmsprop": partial(torch.optim.RMSprop, alpha=0.9),  # as in Keras and source 002, Table 3-3 (decay 0.9)
     "sgd": torch.optim.SGD,
 }
 
-
+LOSSES = ("cross-entropy", "poisson")
 SCHEDULES = ("constant", "cosine", "plateau", "step")
+TARGETS = ("labels", "votes")
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to train.
 
-    `patience` epochs without a lower loss on the inner validation clips end the training; the weights of the best
-    epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the losses of a model's
-    side branches. `schedule` moves the learning rate from epoch to epoch: `constant`; `cosine`, down to nothing over
-    `epochs`; `step`, times `schedule_factor` every `schedule_epochs`; `plateau`, the same where the validation loss has
-    not dropped for so many epochs (source 004 halves after 10). `augment` is what `augment.policy` takes, kept with all
-    its values spelled out; training clips are drawn anew in every epoch, or, with `copies`, stand once as recorded and
-    so many times augmented, alike in every epoch. What acts on an array that the model does not read is without effect.
+    `momentum` is that of `sgd`. `patience` epochs without a lower loss on the inner validation clips end the training;
+    the weights of the best epoch are kept. `precision` is accelerate's: `no`, `bf16`, `fp16`. `side_weight` weighs the
+    losses of a model's side branches. `schedule` moves the learning rate from epoch to epoch: `constant`; `cosine`,
+    down to nothing over `epochs`; `step`, times `schedule_factor` every `schedule_epochs`; `plateau`, the same where
+    the validation loss has not dropped for so many epochs (source 004 halves after 10). `augment` is what
+    `augment.policy` takes, kept with all its values spelled out; training clips are drawn anew in every epoch, or, with
+    `copies`, stand once as recorded and so many times augmented, alike in every epoch. What acts on an array that the
+    model does not read is without effect.
+
+    `loss` is what the head learns by: `cross-entropy`, or `poisson`, Keras's Poisson loss of the probabilities (source
+    002, Table 4-6). Of C classes that is (1 + cross-entropy) / C, so that Adam, to which the scale of a gradient is
+    next to nothing, learns the same by both.
+
+    `clip_norm`, if above 0, bounds the norm of all gradients together: longer ones are shortened to it. `targets` says
+    what is learned: the `labels`, or the shares of a crowd's `votes`, where the corpus has them
+    (`models.losses.label_distribution`); validation goes by the labels.
+
+    `class_weights` multiplies the loss of each training clip by a weight of its class (validation counts every clip
+    alike): `true` for n / (C n_c), where n_c of the n clips that are trained on, of C classes, are of class c, so that
+    all classes count the same and the mean weight is 1; or a mapping of emotion to weight, 1 where it names none.
     """
 
     epochs: int = 40
     batch_size: int = 32
     optimiser: str = "adam"
     learning_rate: float = 2e-4
+    momentum: float = 0.0
     weight_decay: float = 0.0
+    clip_norm: float = 0.0
     label_smoothing: float = 0.0
     patience: int = 10
+    loss: str = "cross-entropy"
     side_weight: float = 1.0
     precision: str = "no"
     schedule: str = "constant"
@@ -49,18 +68,46 @@ class Settings:
     schedule_factor: float = 0.5
     augment: list[dict] = field(default_factory=list)
     copies: int = 0
+    targets: str = "labels"
+    class_weights: bool | dict[str, float] = False
 
     def __post_init__(self):
         choose("optimiser", self.optimiser, OPTIMISERS)
+        choose("loss", self.loss, LOSSES)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
         choose("schedule", self.schedule, SCHEDULES)
+        choose("targets", self.targets, TARGETS)
         for name in ("epochs", "batch_size", "patience", "learning_rate", "schedule_epochs", "schedule_factor"):
             if not getattr(self, name) > 0:
                 raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected more than 0")
+        if not 0 <= self.momentum < 1 or (self.momentum and self.optimiser != "sgd"):
+            wanted = "0 or more, and less than 1" if self.optimiser == "sgd" else f"none with {self.optimiser}"
+            raise WorkbenchError(f"training setting momentum is {self.momentum}, expected {wanted}")
         object.__setattr__(self, "augment", policy(self.augment).settings())
         if self.copies < 0 or (self.copies and not self.augment):
             why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
             raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
+        if not self.clip_norm >= 0:
+            raise WorkbenchError(f"training setting clip_norm is {self.clip_norm}, expected 0 (none) or more")
+        _check_weights(self.class_weights)
+
+
+def _check_weights(weights) -> None:
+    if isinstance(weights, bool):
+        return
+    if not isinstance(weights, Mapping):
+        raise WorkbenchError(f"training setting class_weights is {weights!r}, expected true, false or emotion: weight")
+    for emotion, weight in weights.items():
+        choose("emotion of class_weights", emotion, EMOTIONS + EXTRA)
+        if not (isinstance(weight, int | float) and 0 <= weight < math.inf):
+            raise WorkbenchError(f"class_weights of {emotion} is {weight!r}, expected a number, 0 or more")
+
+
+def make_optimiser(parameters: Iterable[torch.nn.Parameter], settings: Settings) -> torch.optim.Optimizer:
+    """Return the optimiser that the settings name, over a model's parameters."""
+    options = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    options |= {"momentum": settings.momentum} if settings.momentum else {}
+    return OPTIMISERS[settings.optimiser](parameters, **options)
 
 
 def rate_factor(settings: Settings, losses: Sequence[float]) -> float:

@@ -14,13 +14,16 @@ Vectors = Sequence[Tensor | None]
 
 
 class Scoring(nn.Sequential):
-    """The head of source 004, section 5.2: dense, ReLU, feature normalisation (batch norm), dense. (B, D) to (B, C)."""
+    """The head of source 004, section 5.2: dense, ReLU, feature normalisation (batch norm), dense. (B, D) to (B, C).
 
-    def __init__(self, width: int, n_classes: int, *, hidden: int = 64, dropout: float = 0.0):
+    `affine` is whether the batch norm has weights.
+    """
+
+    def __init__(self, width: int, n_classes: int, *, hidden: int = 64, dropout: float = 0.0, affine: bool = True):
         super().__init__(
             nn.Linear(width, hidden),
             nn.ReLU(),
-            nn.BatchNorm1d(hidden),
+            nn.BatchNorm1d(hidden, affine=affine),
             nn.Dropout(dropout),
             nn.Linear(hidden, n_classes),
         )
@@ -108,11 +111,11 @@ class FeatureNorm(nn.BatchNorm1d):
 
 
 class Normed(Fusion):
-    """A fusion of normalised vectors, as in source 004: f^_m = FeatureNorm(f_m)."""
+    """A fusion of normalised vectors, as in source 004: f^_m = FeatureNorm(f_m); `affine`: with weights."""
 
-    def __init__(self, widths: Sequence[int], n_classes: int = 8):
+    def __init__(self, widths: Sequence[int], n_classes: int = 8, *, affine: bool = True):
         super().__init__(widths, n_classes)
-        self.norms = nn.ModuleList(FeatureNorm(width) for width in widths)
+        self.norms = nn.ModuleList(FeatureNorm(width, affine=affine) for width in widths)
 
     def normed(self, vectors: Vectors) -> tuple[list[Tensor], list[Tensor]]:
         """Return f^_m (B, D_m) of each modality, 0 where it is missing, and which clips have it (B,)."""
