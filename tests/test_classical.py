@@ -48,6 +48,12 @@ def test_every_classifier_learns_and_comes_back_from_disk(name, tmp_path):
     assert CLASSICAL[name].source[:3] in ("002", "003", "004")
 
 
+def test_a_grid_offers_no_more_neighbours_than_there_are_rows():
+    x, emotion = np.arange(12.0)[:, None], np.array(["happy", "sad"] * 6)
+    _, scores = classical.select(x, emotion, fit=range(8), validation=range(8, 12), settings={"name": "knn"})
+    assert scores["n_neighbors"].max() == 5
+
+
 def test_two_classes_have_probabilities_too():
     x, emotion = problem()
     two = emotion != "angry"

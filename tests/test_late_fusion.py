@@ -78,6 +78,9 @@ def test_a_grid_is_chosen_by_folds_that_keep_speakers_apart():
     for unknown in (None, [""] * 90, ["one"] * 90):
         assert len(list(stacking.folds(emotion, unknown, seed=0))) == 5
     assert list(stacking.folds(np.array(["a", "b"]), None, seed=0)) == []
+    # Two rows of each emotion, each of another speaker: two folds and not five; of one row, none.
+    assert len(list(stacking.folds(np.array(["a", "b", "c"] * 2), list("uvwxyz"), seed=0))) == 2
+    assert list(stacking.folds(np.array(["a", "b"]), ["u", "v"], seed=0)) == []
     # What a row says of the emotion differs from speaker to speaker: the same speaker's others tell, strangers do not.
     level = np.array([float(who[1:]) for who in speakers])
     told = np.array([CLASSES.index(name) for name in emotion]) + level.astype(int)

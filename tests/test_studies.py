@@ -130,32 +130,12 @@ def test_results_are_found_without_the_corpus(made):
         results.results("thread", corpus="ravdess")
 
 
-def test_table_shows_published_beside_ours_and_says_what_was_not_run(made):
+def test_the_table_holds_what_the_predictions_say(made):
     predictions = runs.predictions(made)
-    table = tables.table(small(), predictions)
-    assert table.loc["audio_cnn", "published"] == "85.3"
-    score = 100 * evaluation.accuracy(predictions.query("variant == 'n0' and protocol == 'random'"))
-    assert table.loc["n0", "random split"].startswith(f"{score:.1f} [")
-    part = tables.table(small(), predictions.query("variant == 'n0' and protocol != 'random'"))
-    assert part.loc["n0", "random split"] == part.loc["audio_cnn", "unseen speakers"] == "not run"
-
-
-def test_a_table_of_some_variants_has_no_others(made):
-    text = tables.markdown(small(), runs.predictions(made), variants=["n0", "audio_cnn"])
-    rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert len(rows) == 4
-    assert rows[2].startswith("| N0")
-    assert "LRCN" not in rows[3]
-
-
-def test_table_goes_into_a_file_between_its_markers(tmp_path):
-    page = tmp_path / "README.md"
-    page.write_text("before\n<!-- table thread -->\nold\n<!-- end thread -->\nafter\n")
-    tables.insert("new", page, "thread")
-    assert page.read_text() == "before\n<!-- table thread -->\n\nnew\n\n<!-- end thread -->\nafter\n"
-    page.write_text("no markers")
-    with pytest.raises(WorkbenchError, match="table thread"):
-        tables.insert("new", page, "thread")
+    cells = tables.table(small(), predictions).cells.set_index(["variant", "column"])
+    for column, protocol in (("ours, same protocol", "random"), ("ours, unseen speakers", "speaker-disjoint")):
+        score = evaluation.accuracy(predictions.query(f"variant == 'n0' and protocol == '{protocol}'"))
+        assert cells.loc[("n0", column), "value"] == pytest.approx(100 * score)
 
 
 def test_figures_are_drawn_from_saved_predictions_and_come_back_the_same(made, tmp_path):
@@ -169,7 +149,7 @@ def test_figures_are_drawn_from_saved_predictions_and_come_back_the_same(made, t
     }
     assert names <= set(drawn)
     files = {path.name: path.read_bytes() for paths in drawn.values() for path in paths}
-    assert {path.split(".")[-1] for path in files} == {"pdf", "png", "csv"}
+    assert {path.split(".")[-1] for path in files} == {"pdf", "png", "csv", "md", "tex", "html"}
     again = figures.draw("thread", size="smoke", folder=tmp_path / "again")
     assert files == {path.name: path.read_bytes() for paths in again.values() for path in paths}
 

@@ -78,17 +78,15 @@ def test_geometry_learns_and_carries_over_to_turned_heads(made):
 
 def test_the_table_puts_published_beside_ours(made):
     study, predictions = studies.load("turned_heads"), runs.predictions(made)
-    table = tables.turned(study, predictions)
-    assert list(table.index) == list(study.variants)
-    row = table.loc["fp68_ssvm"]
-    assert (row["published train"], row["published test"]) == ("80.0", "33.5")
-    mine = predictions[predictions["variant"] == "fp68_ssvm"]
-    for usage in ("train", "frontal"):
+    cells = tables.table(study, predictions).cells.set_index(["variant", "column"])
+    assert list(cells.index.get_level_values("variant").unique()) == list(study.variants)
+    row, mine = cells.loc["fp68_ssvm"], predictions[predictions["variant"] == "fp68_ssvm"]
+    expected = {"published": 33.5, "train, published": 80.0, "ours, unseen speakers": 100 * evaluation.accuracy(mine)}
+    for column, usage in (("train, ours", "train"), ("frontal, unseen", "frontal")):
         rows = mine[mine["usage"] == usage]
-        assert row[usage] == f"{100 * (rows['emotion'] == rows['predicted']).mean():.1f}"
-    assert row["turned"].startswith(f"{100 * evaluation.accuracy(mine):.1f} [")
-    assert table.loc["cnn3_150", "turned"] == "not run"
-    assert "sd" not in table, "one seed has no spread"
+        expected[column] = 100 * (rows["emotion"] == rows["predicted"]).mean()
+    assert row.loc[list(expected), "value"].to_dict() == pytest.approx(expected)
+    assert cells.loc[("cnn3_150", "ours, unseen speakers"), "text"] == "not run"
 
 
 def test_repeats_differ_in_who_is_tested_and_give_a_spread(stills, tmp_path, monkeypatch, made):
@@ -98,9 +96,9 @@ def test_repeats_differ_in_who_is_tested_and_give_a_spread(stills, tmp_path, mon
     assert sorted(predictions["seed"].unique()) == [0, 1]
     tested = predictions[predictions["usage"] == "test"]
     right = (tested["emotion"] == tested["predicted"]).groupby(tested["seed"]).mean()
-    table = tables.turned(study, predictions)
-    assert table.loc["fp68_ssvm", "sd"] == f"{100 * right.std():.1f}"
-    assert table.loc["fp68_ssvm", "published sd"] == "2.7"
+    row = tables.table(study, predictions).cells.set_index(["variant", "column"]).loc["fp68_ssvm", "value"]
+    assert row["sd, ours"] == pytest.approx(100 * right.std())
+    assert row["sd, published"] == 2.7
 
 
 def test_a_corpus_without_yaw_and_a_recipe_without_landmarks_are_refused(tiny, stills):

@@ -1,8 +1,10 @@
-"""Every figure of a study, from saved predictions, histories and maps alone: nothing is trained, no clip is read."""
+"""Every figure and table of a study, from what its runs have saved: nothing is trained, no clip is read."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 import pandas as pd
@@ -10,36 +12,65 @@ from matplotlib.figure import Figure
 
 from workbench import embedding, evaluation, paths, plots, runs, studies
 from workbench.datasets import CORPORA
-from workbench.studies import results
+from workbench.studies import Study, results, tables, writing
 
 UNSEEN = "unseen speakers"
+FIRST = "thread"  # the study whose figures are all drawn; of others, unless they are asked for, the first
 
 
 def draw(
-    study: str = "thread",
+    study: str | None = None,
     *,
     corpus: str = "demo",
     size: str = "demo",
     folder: Path | None = None,
     progress: Callable | None = None,
 ) -> dict[str, list[Path]]:
-    """Draw and save a study's figures (pdf, png, csv each); return the files by figure.
+    """Draw and save a study's figures (pdf, png, csv each) and tables (md, tex, csv, html); return the files by name.
+
+    Without a study: all figures of `thread`, and of every other study that has results (`with_results`) the accuracies.
+
+    Raises
+    ------
+    WorkbenchError
+        If the study has no results on this corpus at this size; without a study, if none has.
+    """
+    folder, chosen = folder or paths.figures(), [study] if study else with_results(corpus, size) or [FIRST]
+    whole = {name: None if name in (study, FIRST) else 1 for name in chosen}
+    made = list(chain(*(islice(each(name, corpus=corpus, size=size), most) for name, most in whole.items())))
+    steps = progress(made, total=len(made), description="saving figures") if progress else made
+    files = {name: plots.save(figure, name, data, folder=folder) for name, figure, data in steps}
+    written = {name: save_table(table(name, corpus=corpus, size=size), size, folder=folder) for name in chosen}
+    return files | {f"{name}_table": paths for name, paths in written.items()}
+
+
+def with_results(corpus: str, size: str) -> list[str]:
+    """Return the studies that have results on a corpus at a size, `thread` first."""
+    recorded = {name: results.recorded(name) for name in sorted(studies.names(), key=lambda name: name != FIRST)}
+    return [name for name, of in recorded.items() if ((of["corpus"] == corpus) & (of["size"] == size)).any()]
+
+
+def table(study: str, *, corpus: str = "demo", size: str = "demo") -> writing.Table:
+    """Return a study's table (`studies.tables.table`), from its saved results.
 
     Raises
     ------
     WorkbenchError
         If the study has no results on this corpus at this size.
     """
-    made = list(each(study, corpus=corpus, size=size))
-    steps = progress(made, total=len(made), description="saving figures") if progress else made
-    return {name: plots.save(figure, name, data, folder=folder or paths.figures()) for name, figure, data in steps}
+    made = results.results(study, corpus=corpus, size=size)
+    return tables.table(studies.load(study), runs.predictions(made), costs=results.costs(made))
 
 
-def each(
-    study: str = "thread", *, corpus: str = "demo", size: str = "demo"
-) -> Iterator[tuple[str, Figure, pd.DataFrame]]:
-    """Yield each figure of a study: its name, the figure, and the data it shows."""
-    titles = {name: settings.get("title", name) for name, settings in studies.load(study).variants.items()}
+def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -> list[Path]:
+    """Write a table into `tables/<study>_<corpus>_<size>` below the folder of figures, as .md, .tex, .csv and .html."""
+    name = f"{table.study}_{table.corpus.replace(':', '-')}_{size}"
+    return writing.save(table, name, folder=(folder or paths.figures()) / "tables")
+
+
+def each(study: str = FIRST, *, corpus: str = "demo", size: str = "demo") -> Iterator[tuple[str, Figure, pd.DataFrame]]:
+    """Yield each figure of a study, the accuracies first: its name, the figure, and the data it shows."""
+    titles = _titles(studies.load(study))
     made = results.results(study, corpus=corpus, size=size)
     predictions = runs.predictions(made)
     card = CORPORA[corpus.partition(":")[0]].card
@@ -65,13 +96,20 @@ def each(
     yield from _maps(study, made, titles, note)
 
 
+def _titles(study: Study) -> dict[str, str]:
+    """Return what figures call the variants; those of one title, in several groups, with their names."""
+    titles = {name: settings.get("title", name) for name, settings in study.variants.items()}
+    several = Counter(titles.values())
+    return {name: title if several[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
+
+
 def _of_system(name: str, mine: pd.DataFrame, *, title: str, note: str) -> Iterator:
-    tables = {
+    kinds = {
         "confusion": (plots.confusion_matrix, evaluation.confusion(mine)),
         "per_class": (plots.per_class, evaluation.per_class(mine)),
         "roc": (plots.roc_curves, evaluation.roc(mine)),
     }
-    for kind, (plot, table) in tables.items():
+    for kind, (plot, table) in kinds.items():
         yield f"{name}_{kind}", plot(table, title=title, note=note), table
 
 

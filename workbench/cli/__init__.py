@@ -107,14 +107,18 @@ def notebooks(
 def figures(
     corpus: str = "demo",
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "demo",
-    study: str = "thread",
+    study: Annotated[
+        str | None, typer.Option(help="All figures of this one [default: every study with results]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Draw every figure again from saved predictions, without training."""
-    from workbench import figures
+    """Draw figures and tables again from saved predictions, without training."""
+    from workbench import figures, studies
 
     made = figures.draw(study, corpus=corpus, size=profile, progress=progress)
     show([{"figure": name, "files": ", ".join(p.name for p in files)} for name, files in made.items()], as_json)
+    if not study and (left := set(studies.names()) - set(figures.with_results(corpus, profile))):
+        errors.print(f"left out, without results on {corpus} at size {profile}: {', '.join(sorted(left))}")
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Studies: list, run, table."""
+"""Studies: list, show, run, table."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.common import Jobs, Json, Root, progress, show
+from workbench.cli.common import Jobs, Json, Root, errors, progress, show
+from workbench.errors import choose
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what to run, as data; run it; its table.")
 
 
 @app.command("list")
 def study_list(as_json: Json = False) -> None:
-    """List the studies."""
+    """List the studies: how many variants each has, and how many rows of the published table."""
     from workbench import studies
 
     rows = [
@@ -23,11 +24,26 @@ def study_list(as_json: Json = False) -> None:
             "title": study.title,
             "source": study.source,
             "table": study.table,
-            "variants": ", ".join(study.variants),
+            "variants": len(study.variants),
+            "published": sum("published" in row for row in (*study.variants.values(), *study.cited.values())),
         }
         for study in map(studies.load, studies.names())
     ]
     show(rows, as_json)
+
+
+@app.command("show")
+def study_show(name: str, as_json: Json = False) -> None:
+    """Say what a study is: its sizes, its variants, what was published for them, which of its runs there are."""
+    from workbench import studies
+    from workbench.studies import showing
+
+    study = studies.load(name)
+    if as_json:
+        show(showing.describe(study), True)
+        return
+    for title, rows in showing.overview(study).items():
+        show(rows, False, title=title)
 
 
 @app.command("run")
@@ -75,15 +91,17 @@ def study_table(
     name: str,
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
-    into: Annotated[Path | None, typer.Option(help="File to write it into, between its markers.")] = None,
+    form: Annotated[str, typer.Option("--format", help="markdown, latex, csv, html or text.")] = "markdown",
+    into: Annotated[Path | None, typer.Option(help="File to write the Markdown into, between its markers.")] = None,
 ) -> None:
-    """Print a study's table as Markdown, from saved predictions: published beside ours."""
-    from workbench import runs, studies
-    from workbench.studies import results, tables
+    """Print a study's table, published beside ours, from saved predictions; save it in figures/tables/."""
+    from workbench import figures, studies
+    from workbench.studies import tables, writing
 
-    study = studies.load(name)
-    made = results.results(name, corpus=corpus or study.corpus, size=profile)
-    text = tables.markdown(study, runs.predictions(made))
+    choose("format", form, writing.FORMATS)
+    table = figures.table(name, corpus=corpus or studies.load(name).corpus, size=profile)
+    saved = figures.save_table(table, profile)
     if into:
-        tables.insert(text, into, name)
-    print(text)
+        tables.insert(writing.markdown(table), into, name)
+    print(writing.write(table, form))
+    errors.print(f"saved: {saved[0].with_suffix('')}{{{','.join(path.suffix for path in saved)}}}", soft_wrap=True)

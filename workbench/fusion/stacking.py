@@ -120,14 +120,14 @@ def _uar(model: Pipeline, scores: np.ndarray, emotion: np.ndarray, side: tuple[n
 def folds(emotion: np.ndarray, speakers: Sequence[str] | None, *, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield positions to train and to validate on: up to five folds, speakers apart where two or more are known.
 
-    A fold whose training side has fewer than two emotions is left out.
+    There are no more folds than speakers, nor than rows of an emotion (with speakers apart, of the most frequent). A
+    fold whose training side has fewer than two emotions is left out.
     """
     known = None if speakers is None or "" in set(speakers) or len(set(speakers)) < 2 else np.asarray(speakers)
-    if known is None:
-        n = min(MOST_FOLDS, np.unique(emotion, return_counts=True)[1].min())
-        cut = StratifiedKFold(n, shuffle=True, random_state=seed) if n > 1 else None
-    else:
-        cut = StratifiedGroupKFold(min(MOST_FOLDS, len(set(known))), shuffle=True, random_state=seed)
+    counts = np.unique(emotion, return_counts=True)[1]
+    n = min(MOST_FOLDS, counts.min() if known is None else min(counts.max(), len(set(known))))
+    kind = StratifiedKFold if known is None else StratifiedGroupKFold
+    cut = kind(n, shuffle=True, random_state=seed) if n > 1 else None
     for train, validation in cut.split(emotion, emotion, known) if cut else ():
         if len(np.unique(emotion[train])) > 1 and len(validation):
             yield train, validation

@@ -124,8 +124,10 @@ def select(
     fixed = {key: value for key, value in settings.items() if key not in ("name", "grid", "inputs", "statistics")}
     name = choose("classifier", settings.get("name", ""), CLASSICAL)
     grid = settings.get("grid", CLASSICAL[name].grid)
+    choices = ParameterGrid({key: list(values) for key, values in grid.items() if key not in fixed})
+    choices = [choice for choice in choices if choice.get("n_neighbors", 1) <= len(fit)]  # no more than there are rows
     found = []
-    for choice in ParameterGrid({key: list(values) for key, values in grid.items() if key not in fixed}):
+    for choice in choices:
         model = make(name, seed=seed, **fixed, **choice).fit(x[fit], emotion[fit])
         uar = recall_score(emotion[validation], model.predict(x[validation]), average="macro", zero_division=0)
         found.append((model, {**choice, "validation_uar": uar}))

@@ -14,8 +14,10 @@ where a published table has them. `measures` are the table's columns beyond accu
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import yaml
@@ -39,7 +41,9 @@ MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 class Study:
     """A study as its YAML file gives it.
 
-    `setting` says on what the published numbers were reached, where a variant's own `published` does not.
+    `setting` says on what the published numbers were reached, where a variant's own `published` does not. One of its
+    own says that a number was reached elsewhere and is not comparable, unless the variant has `classes` or `only` of
+    its own to match.
     """
 
     name: str
@@ -129,9 +133,15 @@ def load(name: str) -> Study:
     """
     path = FOLDER / f"{choose('study', name, names())}.yaml"
     try:
-        return Study(name=name, **yaml.safe_load(path.read_text()))
+        return Study(name=name, **copy.deepcopy(_read(path, path.stat().st_mtime_ns)))
     except (TypeError, WorkbenchError) as error:
         raise WorkbenchError(f"{path.name}: {error}") from None
+
+
+@lru_cache
+def _read(path: Path, changed: int) -> dict:
+    """Return what a file holds, which was last `changed` then: reading YAML takes long, and studies are asked often."""
+    return yaml.safe_load(path.read_text())
 
 
 def load_of(name: str) -> tuple[Study, str]:

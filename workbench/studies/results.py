@@ -14,7 +14,7 @@ import pandas as pd
 from workbench import paths, runs
 from workbench.emotions import probability_columns
 from workbench.errors import WorkbenchError
-from workbench.studies import Study, load
+from workbench.studies import COSTS, Study, load
 
 
 def record(study: Study, corpus: str, size: str, made: list[runs.Run]) -> None:
@@ -75,6 +75,23 @@ def results(
         raise WorkbenchError(f"study {study!r}: no results for {asked} in {_path(study)}; there are: {known}")
     keys.sort(key=lambda key: order.index(key.split("/")[2]))
     return [runs.load(name).shown_as(study, key.split("/")[2]) for key in keys for name in kept[key]]
+
+
+def recorded(study: str) -> pd.DataFrame:
+    """Return what results a study has: one row each of corpus, size, variant and protocol, and how many `runs`."""
+    kept = _read(_path(study))
+    rows = [(*key.split("/"), len(made)) for key, made in kept.items()]
+    return pd.DataFrame(rows, columns=["corpus", "size", "variant", "protocol", "runs"])
+
+
+def costs(made: list[runs.Run]) -> pd.DataFrame:
+    """Return what one clip costs each variant whose runs have measured it, the median over its runs.
+
+    Index `variant`; columns of `studies.COSTS`.
+    """
+    known = {run.name: json.loads(path.read_text()) for run in made if (path := run.folder / "cost.json").exists()}
+    rows = [{"variant": run.params["variant"]} | known[run.name] for run in made if run.name in known]
+    return pd.DataFrame(rows, columns=["variant", *COSTS]).groupby("variant", sort=False).median()
 
 
 def _path(study: str) -> Path:

@@ -1,111 +1,75 @@
-"""A study's table: published | ours, same protocol | ours, unseen speakers | difference with its interval."""
+"""A study's table: published | ours, same protocol | ours, unseen speakers | the differences with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from math import nan
 from pathlib import Path
 
 import pandas as pd
 
 from workbench import evaluation
+from workbench.datasets import CORPORA
+from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
-from workbench.studies import Study
+from workbench.studies import Study, cells, writing
+from workbench.studies.cells import NOT_RUN, SAME, UNSEEN, Cell, Sheet, System, frame
+from workbench.studies.scoring import KINDS, Kind, parts, right
+from workbench.studies.writing import Table
 
-COLUMNS = [
-    "system",
-    "published",
-    "random split",
-    "unseen speakers",
-    "UAR, unseen",
-    "flattery of the random split",
-]
-
-PUBLISHED = {"train": "train", "test": "accuracy", "sd": "sd"}  # column of `turned` -> key in the YAML
+WIDEST = 9  # columns of a table; what goes beyond stands in another one
+REPORT = {"precision": "precision", "recall": "recall", "f1": "F1"}  # of a class: key -> title
 
 
-def table(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a variant, as text: percent, with 95 % intervals over speakers in brackets.
+def table(
+    study: Study,
+    predictions: pd.DataFrame,
+    *,
+    costs: pd.DataFrame | None = None,
+    variants: Sequence[str] | None = None,
+) -> Table:
+    """Return a study's table: one row a variant, and one for each system of others that the published table cites.
 
-    The published number was reached on the corpus, classes and split that its column names in the YAML; it stands
-    beside ours and never for it. `flattery` is the accuracy on the random split less that on unseen speakers, on
-    the same takes, in points.
+    `same protocol` is that of the published numbers; `unseen speakers` the speaker-disjoint one beside it, or the same
+    one where that keeps speakers apart. `same protocol less unseen` is what a random split flatters by, on the takes
+    that both tested. Further kinds of numbers have columns where one was published or the study's `measures` name
+    them; where folds, seeds or classes were published one by one, further tables show them.
+
+    A published number stands beside ours and never for it. It is comparable with ours if both were reached on the
+    study's own corpus and on the same classes. A `setting` of its own says that it was reached elsewhere, unless the
+    variant has `classes` (or `only`) of its own to match.
 
     Parameters
     ----------
     predictions : DataFrame
-        The predictions of the study's runs (`studies.running.results`).
+        The predictions of the study's runs on one corpus (`studies.results.results`).
+    costs : DataFrame, optional
+        Index `variant`; columns of `studies.COSTS`.
+    variants : sequence of str, optional
+        Those to show, by default all of the study, and the systems of others.
+
+    Raises
+    ------
+    WorkbenchError
+        If the predictions are on several corpora, or a variant is unknown.
     """
-    rows = []
-    for name, settings in study.variants.items():
-        mine = predictions[predictions["variant"] == name]
-        random = mine[mine["protocol"] == "random"]
-        unseen = mine[mine["protocol"] != "random"]
-        published = settings.get("published", {})
-        rows.append(
-            {
-                "variant": name,
-                "system": settings.get("title", name),
-                "published": f"{published['accuracy']:.1f}" if "accuracy" in published else "none",
-                "setting": published.get("setting", ""),
-                "random split": _score(random, "accuracy"),
-                "unseen speakers": _score(unseen, "accuracy"),
-                "UAR, unseen": _score(unseen, "uar"),
-                "flattery of the random split": _difference(random, unseen),
-            }
-        )
-    return pd.DataFrame(rows).set_index("variant")
+    if len(corpora := sorted(set(predictions["corpus"]))) != 1:
+        raise WorkbenchError(f"a table is of one corpus, found predictions on {', '.join(corpora) or 'none'}")
+    empty = pd.DataFrame()
+    sheet = Sheet(study, corpora[0], predictions, empty if costs is None else costs, cells.systems(study, variants))
+    shown = [cells.records(sheet, "accuracy", cells.accuracy)]
+    for family in KINDS:
+        shown += _packed([_of_kind(sheet, key, kind) for key, kind in family.items() if key in sheet.asked])
+    further = [*_by(sheet, "fold"), *_by(sheet, "seed"), _by_class(sheet), _settings(sheet)]
+    whole = pd.concat([part for part in (*_packed(shown), *further) if len(part)], ignore_index=True)
+    origin = f"Source {study.source}: {study.table}."
+    return Table(study.name, study.title, origin, corpora[0], list(_warnings(sheet)), whole, list(_notes(sheet)))
 
 
-def turned(study: Study, predictions: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a variant of a study by protocol frontal-to-turned: published and ours, in percent, as text.
-
-    `train`: the frontal pictures trained on; `frontal`: those of people never met; `turned`: turned heads of the same,
-    with its 95 % interval over speakers. The published numbers are on other corpora and stand beside ours, never for
-    them. With several seeds, `sd` is the standard deviation over them of the turned heads' accuracy, in points.
-    """
-    rows = []
-    for name, settings in study.variants.items():
-        mine, published = predictions[predictions["variant"] == name], settings.get("published", {})
-        row = {"variant": name, "system": settings.get("title", name)}
-        row |= {f"published {key}": _number(published.get(value)) for key, value in PUBLISHED.items()}
-        row |= {usage: _number(_share_right(mine, usage)) for usage in ("train", "frontal")}
-        row |= {"turned": _score(mine[mine["usage"] == "test"], "accuracy"), "sd": _number(_spread(mine))}
-        rows.append(row)
-    table = pd.DataFrame(rows).set_index("variant")
-    return table.drop(columns=[column for column in ("published sd", "sd") if (table[column] == "").all()])
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.1f}"
-
-
-def _share_right(mine: pd.DataFrame, usage: str) -> float | None:
-    """Return in percent how many of the predictions of a usage are right; None where there is none."""
-    mine = mine[mine["usage"] == usage]
-    return None if mine.empty else 100 * float((mine["emotion"] == mine["predicted"]).mean())
-
-
-def _spread(mine: pd.DataFrame) -> float | None:
-    """Return the standard deviation over seeds of the test's accuracy, in points; None with a single seed."""
-    tested = mine[mine["usage"] == "test"]
-    right = (tested["emotion"] == tested["predicted"]).groupby(tested["seed"]).mean()
-    return 100 * float(right.std()) if len(right) > 1 else None
-
-
-def markdown(study: Study, predictions: pd.DataFrame, *, variants: Sequence[str] | None = None) -> str:
-    """Return the table as Markdown, with a line that says what the numbers were made on.
-
-    `variants` are those to show, by default all of the study.
-    """
-    text = table(study, predictions)
-    text = text if variants is None else text.loc[list(variants)]
-    notes = [f"{row['system']}: {row['published']} on {row['setting']}" for _, row in text.iterrows() if row["setting"]]
-    tested = predictions[predictions["usage"] == "test"]
-    made_on = (
-        f"Corpus `{'`, `'.join(sorted(set(tested['corpus'])))}`: {tested['take'].nunique()} takes of "
-        f"{tested['speaker'].nunique()} speakers. Accuracy in percent, with 95 % intervals from resampling speakers."
-    )
-    return f"{text[COLUMNS].to_markdown(index=False)}\n\n{made_on} Published numbers: {'; '.join(notes)}.\n"
+def markdown(study: Study, predictions: pd.DataFrame, **options) -> str:
+    """Return `table`, with its options, as Markdown."""
+    return writing.markdown(table(study, predictions, **options))
 
 
 def insert(text: str, path: Path, name: str) -> None:
@@ -124,15 +88,154 @@ def insert(text: str, path: Path, name: str) -> None:
     path.write_text(f"{before}{begin}\n{text.strip()}\n\n{end}{after}")
 
 
-def _score(mine: pd.DataFrame, metric: str) -> str:
-    if mine.empty:
-        return "not run"
-    value, (low, high) = evaluation.score(mine)[metric], evaluation.interval(mine, metric)
-    return f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+def _of_kind(sheet: Sheet, key: str, kind: Kind) -> pd.DataFrame:
+    """Return the columns of a kind of number."""
+    return cells.records(sheet, kind.title, partial(cells.of_kind, key=key, kind=kind))
 
 
-def _difference(random: pd.DataFrame, unseen: pd.DataFrame) -> str:
-    if random.empty or unseen.empty:
-        return "not run"
-    pair = evaluation.paired(random, unseen)
-    return f"{100 * pair['difference']:+.1f} [{100 * pair['low']:+.1f}, {100 * pair['high']:+.1f}]"
+def _packed(columns: list[pd.DataFrame]) -> list[pd.DataFrame]:
+    """Return columns side by side in as many tables as they need."""
+    packed: list[pd.DataFrame] = []
+    for more in filter(len, columns):
+        both = pd.concat([*packed[-1:], more], ignore_index=True)
+        name = ", ".join(both["table"].unique())
+        fits = packed and both["column"].nunique() <= WIDEST
+        packed[-1:] = [both.assign(table=name)] if fits else [*packed[-1:], more]
+    return packed
+
+
+def _by(sheet: Sheet, by: str) -> Iterator[pd.DataFrame]:
+    """Yield the table by fold or by seed, where it was published: published, ours, and the mean of each.
+
+    Ours has a table of its own where none of its folds (seeds) is called as a published one.
+    """
+    listed = [system for system in sheet.systems if f"by_{by}" in system.published]
+    names = list(dict.fromkeys(str(name) for system in listed for name in system.published[f"by_{by}"]))
+    beside, apart = [], []
+    for system in listed:
+        theirs = {str(name): value for name, value in system.published[f"by_{by}"].items()}
+        beside += _line(system, "published", theirs, names, comparable=sheet.comparable(system))
+        for side, protocol in sheet.sides.items() if system.rebuilt else ():
+            mine = _accuracies(sheet.ours(system, protocol), by)
+            published = protocol == sheet.study.protocol
+            if mine.keys() & set(names) or (published and not mine):
+                beside += _line(system, f"ours, {side}", mine, names)
+            elif published:
+                apart += _line(system, f"ours, {side}", mine, list(mine))
+    yield frame(f"by {by}", beside)
+    yield frame(f"by {by}, ours", apart)
+
+
+def _accuracies(mine: pd.DataFrame, by: str) -> dict[str, float]:
+    """Return the accuracy in percent by fold or seed; with several seeds, a fold's is their mean."""
+    tested = mine[mine["usage"] == "test"]
+    return {str(name): value for name, value in right(tested).groupby(tested[by], sort=False).mean().items()}
+
+
+def _line(system: System, detail: str, values: dict, names: list[str], *, comparable: bool = True) -> list:
+    """Return the cells of a line with one column a name, and their mean; `not run` where there is no value at all."""
+    known = pd.Series({name: values[name] for name in names if name in values}, dtype=float)
+    line = [Cell(name, "%", known.get(name, nan), comparable=comparable) for name in names]
+    line.append(Cell("mean", "%", known.mean(), text="" if len(known) else NOT_RUN, comparable=comparable))
+    return [(system, detail, cell) for cell in line]
+
+
+def _by_class(sheet: Sheet) -> pd.DataFrame:
+    """Return the report by class, where it was published: precision, recall and F1, published and ours."""
+    rows = []
+    for system in sheet.systems:
+        theirs = system.published.get("by_class", {})
+        ran = {side: sheet.ours(system, protocol) for side, protocol in sheet.sides.items() if theirs}
+        ours = {side: 100 * evaluation.per_class(mine) for side, mine in ran.items() if len(mine)}
+        for name, numbers in theirs.items():
+            for key, title in REPORT.items():
+                shown = Cell(f"{title}, published", "%", numbers.get(key, nan), comparable=sheet.comparable(system))
+                rows.append((system, name, shown))
+                for side in ran if system.rebuilt else ():
+                    value = ours[side][key].get(name, nan) if side in ours else nan
+                    text = "" if side in ours else NOT_RUN
+                    rows.append((system, name, Cell(f"{title}, {side}", "%", value, text=text)))
+    return frame("by class", rows)
+
+
+def _settings(sheet: Sheet) -> pd.DataFrame:
+    """Return the settings that the published table is one of, as texts."""
+    rows = []
+    for system in sheet.systems:
+        given = dict(system.published.get("settings", {}))
+        if by_seed := system.published.get("n_neighbors"):
+            given["n_neighbors by seed"] = ", ".join(f"{seed}: {n}" for seed, n in by_seed.items())
+        rows += [(system, "", Cell(str(name), text=_words(value))) for name, value in given.items()]
+    return frame("settings, as published", rows)
+
+
+def _words(value) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _warnings(sheet: Sheet) -> Iterator[str]:
+    """Yield what has to be read before the numbers."""
+    study, corpus = sheet.study, sheet.corpus
+    if corpus != study.corpus:
+        synthetic = " (synthetic: says nothing about people)" if _synthetic(corpus) else ""
+        yield f"Corpus {corpus}{synthetic} in place of {study.corpus}: the published column is not comparable."
+    ran = [system for system in sheet.systems if sheet.found(system)]
+    if lacking := in_order({name for system in ran for name in system.classes - sheet.found(system)}):
+        yield f"Classes of the study without a test clip here: {', '.join(lacking)}."
+
+
+def _synthetic(corpus: str) -> bool:
+    kind = CORPORA.get(corpus.partition(":")[0])
+    return kind is not None and kind.card.synthetic
+
+
+def _notes(sheet: Sheet) -> Iterator[str]:
+    """Yield what the numbers are, and on what they were made."""
+    study, tested = sheet.study, sheet.predictions[sheet.predictions["usage"] == "test"]
+    yield (
+        f"Corpus {sheet.corpus}: {tested['take'].nunique()} takes of {tested['speaker'].nunique()} speakers. Rates in "
+        "percent, with 95 % intervals from resampling speakers; differences in points."
+    )
+    if SAME in sheet.sides:
+        yield (
+            f"Same protocol: {study.protocol}, which shares speakers between training and test. Unseen speakers: "
+            f"{sheet.sides[UNSEEN]}. Same protocol less unseen is over the takes that both tested."
+        )
+    else:
+        yield f"Unseen speakers: {study.protocol}, the published protocol, which keeps speakers apart."
+    if any("by_fold" in system.published and "accuracy" not in system.published for system in sheet.systems):
+        yield "Published: the mean of the published folds, where no other is printed."
+    yield from _measured(sheet)
+    yield from _reached(sheet)
+    for system in sheet.systems:
+        if "note" in system.published:
+            yield f"{system.title}: {system.published['note'].rstrip('.')}."
+
+
+def _measured(sheet: Sheet) -> Iterator[str]:
+    """Yield how further kinds of numbers were had."""
+    asked = sheet.asked
+    if asked & {"worst", "best", *(key for key in asked if key.endswith("sd"))}:
+        spread = [parts(sheet.ours(system, sheet.study.protocol)) for system in sheet.systems]
+        over = sorted({f"{len(one)} {one.index.name}s" for one in spread if len(one)})
+        yield (
+            f"Spread of ours: over {' or '.join(over)}." if over else "Spread of ours: none, of one fold and one seed."
+        )
+    if asked & {"loss", "train_loss"}:
+        yield "Loss: the mean negative log of the probability of the true emotion, in nats."
+    if asked & {"precision", "recall", "f1"}:
+        yield "Precision, recall, F1: means over emotions."
+    if asked & {"latency_ms"}:
+        yield "Latency: one clip, from prepared arrays to scores, on the CPU, in milliseconds."
+
+
+def _reached(sheet: Sheet) -> Iterator[str]:
+    """Yield on what the published numbers were reached."""
+    by_setting: dict[str, list[str]] = {}
+    for system in sheet.systems:
+        if system.published:
+            by_setting.setdefault(system.published.get("setting", sheet.study.setting), []).append(system.title)
+    for setting, titles in by_setting.items():
+        if setting:
+            of = f" of {'; '.join(titles)}" if len(by_setting) > 1 else ""
+            yield f"Published numbers{of}: {setting.rstrip('.')}."
