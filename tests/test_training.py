@@ -436,6 +436,8 @@ def test_batches_of_held_clips_equal_those_that_are_read(mixed, monkeypatch):
             for name, x in expected.items():
                 assert found[name].dtype == x.dtype
                 assert torch.equal(found[name], x), name
+            for name, x in mixed.labels.items():
+                assert torch.equal(found[name], x[np.array(which) % 80]), "a copy is labelled as its clip"
     monkeypatch.setattr(held_module, "SHARE", 1e-9)
     assert hold(mixed, range(80), torch.device("cpu")) is mixed
 
@@ -443,7 +445,7 @@ def test_batches_of_held_clips_equal_those_that_are_read(mixed, monkeypatch):
 def test_clips_are_held_only_while_they_fit(mixed, monkeypatch):
     """One long clip pads all others: what the tensors would take counts, not what the clips have."""
     lengths = mixed.reader.views["mfcc"]
-    long = Reader.of({"mfcc": [np.zeros((1000, 5), np.float16), *lengths[1:]]})
+    long = Reader.of({"mfcc": [*lengths[1:], np.zeros((1000, 5), np.float16)]})
     clips = Clips(long, np.zeros(80))
     padded = 80 * 1000 * (5 * 4 + 1) + 80 * 8
     free = psutil.virtual_memory().available
@@ -451,7 +453,7 @@ def test_clips_are_held_only_while_they_fit(mixed, monkeypatch):
     for room, kind in ((padded + 1, Held), (padded - 1, Clips)):
         monkeypatch.setattr(held_module, "SHARE", room / free)
         assert isinstance(hold(clips, range(80), torch.device("cpu")), kind)
-    long.views = {"mfcc": [np.zeros((9, 7), np.float16), *lengths[1:]]}
+    long.views = {"mfcc": [*lengths[1:], np.zeros((9, 7), np.float16)]}
     monkeypatch.setattr(held_module, "TOGETHER", 1)
     assert hold(clips, range(80), torch.device("cpu")) is clips  # a batch of both says what is wrong
 
