@@ -8,7 +8,8 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.spatial.transform import Rotation
 
-from workbench import bench, faces, geometry, media, plots
+from workbench import faces, geometry, media, plots
+from workbench.bench.fitting import fit
 from workbench.datasets.demo_acting import ACTION_UNITS as DRAWN
 from workbench.datasets.demo_acting import POSE, Take, act, brows, hold, moved
 from workbench.datasets.demo_face import render
@@ -214,7 +215,7 @@ def test_a_prior_holds_units_back_that_the_landmarks_hardly_tell_apart(candide_f
 
 
 def test_fits_are_fast_enough(model):
-    assert bench.fit(model, n_faces=100)["fit.faces_per_second"] >= 150
+    assert fit(model, n_faces=100)["fit.faces_per_second"] >= 150
 
 
 @pytest.fixture(scope="module")

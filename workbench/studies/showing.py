@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.datasets import CORPORA
-from workbench.splits import COUNTED_BY_SPEAKERS, DEFAULT_FOLDS, SHARING
+from workbench.splits import COUNTED, DEFAULT_FOLDS, SHARING
 from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, results
 
 FACTS = (
@@ -92,7 +92,7 @@ def _n_folds(study: Study, profile: dict, protocol: str) -> int | None:
     """Return how many folds a protocol makes of the corpus's speakers, as far as its card names them."""
     known = len(CORPORA[study.corpus].card.speakers)
     speakers = min(known, profile.get("speakers", known))
-    if protocol in COUNTED_BY_SPEAKERS:
+    if protocol in COUNTED:
         return (speakers // 2 if protocol == "speaker-pairs" else speakers) or None
     wanted = by_protocol(profile.get("n_folds"), protocol) or DEFAULT_FOLDS
     return wanted if protocol in SHARING or not speakers else min(wanted, speakers)
