@@ -377,6 +377,31 @@ def test_a_table_from_the_command_line(call, saved, tmp_path):
     assert (code, "unknown format 'pdf'" in problem) == (1, True)
 
 
+def test_variants_are_compared_on_the_same_takes_of_unseen_speakers(call, data_folder, tmp_path):
+    hits = {"audio_cnn": ("11011010", "11111111"), "n0": ("11111010", "00000000")}  # unseen speakers, random split
+    for variant, by_protocol in hits.items():
+        made = []
+        for protocol, right in zip(("speaker-disjoint", "random"), by_protocol, strict=True):
+            params = {"study": "thread", "variant": variant, "corpus": "demo", "protocol": protocol}
+            run = runs.make({**params, "fold": "fold1", "seed": 0})
+            run.begin()
+            run.finish(predictions(variant, protocol, right, corpus="demo"))
+            made.append(run)
+        results.record(studies.load("thread"), "demo", "smoke", made)
+    chosen = ["study", "compare", "thread", "--corpus", "demo", "--profile", "smoke", "--json", "--against"]
+    code, out, problem = call(*chosen, "audio_cnn")
+    assert code == 0
+    (row,) = json.loads(out)
+    assert (row["variant"], row["difference"], row["n_takes"]) == ("n0", 1 / 8, 8)
+    assert row["p"] == row["p_holm"]
+    assert "thread_demo_smoke_against_audio_cnn{.pdf,.png,.csv}" in problem
+    assert pd.read_csv(tmp_path / "figures/thread_demo_smoke_against_audio_cnn.csv")["difference"].tolist() == [1 / 8]
+    code, _, problem = call(*chosen, "late_lr")
+    assert (code, "expected results of 'late_lr' and of others" in " ".join(problem.split())) == (1, True)
+    code, _, problem = call(*chosen, "nobody")
+    assert (code, "unknown variant of study 'thread' 'nobody': choose from audio_cnn" in problem) == (1, True)
+
+
 def test_what_runs_measured_of_costs_is_their_median(saved):
     made = results.results("thread", corpus="demo", size="smoke")
     (made[0].folder / "cost.json").write_text(json.dumps({"parameters": 5, "latency_ms": 2.5}))

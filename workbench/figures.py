@@ -10,8 +10,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench import embedding, evaluation, paths, plots, runs, studies
+from workbench import embedding, evaluation, paths, plots, runs, splits, studies
 from workbench.datasets import CORPORA
+from workbench.errors import WorkbenchError, choose
 from workbench.studies import Study, results, tables, writing
 
 UNSEEN = "unseen speakers"
@@ -68,14 +69,50 @@ def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -
     return writing.save(table, name, folder=(folder or paths.figures()) / "tables")
 
 
+def compare(
+    study: str, against: str, *, corpus: str = "demo", size: str = "demo", folder: Path | None = None
+) -> tuple[pd.DataFrame, list[Path]]:
+    """Compare a study's variants with one of them on the same takes of unseen speakers; draw it, and save the figure.
+
+    Returns
+    -------
+    table : DataFrame
+        One row a variant, `evaluation.differences`, with its name (`variant`) first.
+    files : list of Path
+        The figure `<study>_<corpus>_<size>_against_<variant>` as pdf and png, and the table as csv.
+
+    Raises
+    ------
+    WorkbenchError
+        If the study has no results on this corpus at this size, or none of `against` or of any other variant with the
+        speakers kept apart.
+    """
+    plan = studies.load(study)
+    choose(f"variant of study {study!r}", against, plan.variants)
+    predictions = runs.predictions(results.results(study, corpus=corpus, size=size))
+    fair = predictions[~predictions["protocol"].isin(splits.SHARING)]
+    fair = fair[fair["protocol"] == fair["protocol"].iloc[0]] if len(fair) else fair
+    by_variant = dict(list(fair.groupby("variant", sort=False)))
+    if against not in by_variant or len(by_variant) < 2:
+        known = ", ".join(by_variant) or "none"
+        raise WorkbenchError(
+            f"study {study!r} on {corpus} at size {size}: expected results of {against!r} and of others on unseen "
+            f"speakers, found those of {known}"
+        )
+    titles, base = _titles(plan), by_variant.pop(against)
+    table = evaluation.differences({titles[name]: mine for name, mine in by_variant.items()}, base)
+    table.insert(0, "variant", list(by_variant))
+    figure = plots.differences(table, against=titles[against], note=_note(corpus))
+    name = f"{study}_{corpus.replace(':', '-')}_{size}_against_{against}"
+    return table, plots.save(figure, name, table, folder=folder or paths.figures())
+
+
 def each(study: str = FIRST, *, corpus: str = "demo", size: str = "demo") -> Iterator[tuple[str, Figure, pd.DataFrame]]:
     """Yield each figure of a study, the accuracies first: its name, the figure, and the data it shows."""
     titles = _titles(studies.load(study))
     made = results.results(study, corpus=corpus, size=size)
     predictions = runs.predictions(made)
-    card = CORPORA[corpus.partition(":")[0]].card
-    note = f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
-    summary = evaluation.summary(predictions)
+    note, summary = _note(corpus), evaluation.summary(predictions)
     summary["system"] = summary["variant"].map(titles)
     yield f"{study}_accuracy", plots.bars(summary, note=note), summary
     if summary["protocol"].nunique() == 2 and "random" in set(summary["protocol"]):
@@ -94,6 +131,11 @@ def each(study: str = FIRST, *, corpus: str = "demo", size: str = "demo") -> Ite
             name = f"{study}_{run.params['variant']}_learning"
             yield name, plots.learning_curves(history, title=title, note=note), history
     yield from _maps(study, made, titles, note)
+
+
+def _note(corpus: str) -> str:
+    card = CORPORA[corpus.partition(":")[0]].card
+    return f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
 
 
 def _titles(study: Study) -> dict[str, str]:

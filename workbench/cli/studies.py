@@ -1,4 +1,4 @@
-"""Studies: list, show, run, table."""
+"""Studies: list, show, run, table, compare."""
 
 from __future__ import annotations
 
@@ -104,4 +104,25 @@ def study_table(
     if into:
         tables.insert(writing.markdown(table), into, name)
     print(writing.write(table, form))
+    errors.print(f"saved: {saved[0].with_suffix('')}{{{','.join(path.suffix for path in saved)}}}", soft_wrap=True)
+
+
+@app.command("compare")
+def study_compare(
+    name: str,
+    against: Annotated[str, typer.Option(help="The variant that the others are compared with.")],
+    corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
+    profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
+    as_json: Json = False,
+) -> None:
+    """Compare a study's variants with one of them, on the same takes of unseen speakers, and draw it.
+
+    Differences in accuracy with intervals over speakers; p from signs of the speakers' gains drawn by lot, and after
+    Holm's correction for as many variants as there are.
+    """
+    from workbench import figures, studies
+
+    table, saved = figures.compare(name, against, corpus=corpus or studies.load(name).corpus, size=profile)
+    title = f"accuracy less that of {against}, same takes of unseen speakers"
+    show(table.drop(columns="system").to_dict("records"), as_json, title=title)
     errors.print(f"saved: {saved[0].with_suffix('')}{{{','.join(path.suffix for path in saved)}}}", soft_wrap=True)
