@@ -140,6 +140,10 @@ FIGURES = {
     "bars_long": lambda **text: plots.bars(LONG, metric="macro_f1", **text),
     "protocol_gap": lambda **text: plots.protocol_gap(summary_table(), **text),
     "differences": lambda **text: plots.differences(difference_table(), against="the voice alone", **text),
+    "differences_many": lambda **text: plots.differences(
+        many_differences(), against="logistic regression of the two, published", **text
+    ),
+    "bars_many": lambda **text: plots.bars(many_systems(), **text),
     "confusion_matrix": lambda **text: plots.confusion_matrix(confusion_table(), **text),
     "confusion_counts": lambda **text: plots.confusion_matrix(confusion_table(counts=True), **text),
     "roc_curves": lambda **text: plots.roc_curves(roc_table(), **text),
@@ -160,6 +164,25 @@ FIGURES = {
 }
 
 
+def many_names():
+    """Names as long as studies have them, so many that rows are close together."""
+    learners = ["logistic regression", "SVM, linear", "SVM, RBF", "nearest neighbours", "multi-layer perceptron"]
+    return [f"{name}, logarithms, {how} (all clips)" for name in learners for how in ("alone", "by speaker", "both")]
+
+
+def many_differences():
+    """A difference a name, in tenths of a point and with p that takes all of its digits."""
+    names, gains = many_names(), np.linspace(-0.24, 0.02, 15)
+    p = np.full(15, 0.781)
+    return pd.DataFrame({"system": names, "difference": gains, "low": gains - 0.02, "high": gains + 0.02, "p_holm": p})
+
+
+def many_systems():
+    """One row of a summary a name."""
+    row = summary_table().query("protocol != 'random'").iloc[[0]]
+    return pd.concat([row] * 15, ignore_index=True).assign(system=many_names())
+
+
 def texts(figure):
     """Return the visible texts of a figure with their boxes in pixels."""
     shown = [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()]
@@ -176,6 +199,12 @@ def texts(figure):
 @pytest.mark.parametrize("words", [{}, {"title": "Late fusion, unseen speakers", "note": NOTE}], ids=["bare", "said"])
 def test_no_text_is_cut_off_or_written_over(name, words):
     figure = FIGURES[name](**words)
+    for dpi in (120, 200):  # of a notebook's picture, and of a saved one
+        figure.set_dpi(dpi)
+        check_texts(figure, words)
+
+
+def check_texts(figure, words):
     assert figure.get_figwidth() == pytest.approx(6.3)
     assert figure.get_figheight() < 8
     figure.draw_without_rendering()

@@ -46,7 +46,7 @@ def bars(summary: pd.DataFrame, *, metric: str = "accuracy", title: str = "", no
     systems = table["system"].unique()
     protocols = [name for name in PROTOCOLS if name in set(table["protocol"])]
     thickness = 0.8 / len(protocols)
-    figure, axes = sheet(1.2 + 0.22 * len(systems) * (len(protocols) + 0.5))
+    figure, axes = sheet(1.2 + len(systems) * _pitch(systems, 0.22 * (len(protocols) + 0.5)))
     handles = []
     for number, protocol in enumerate(protocols):
         rows = table[table["protocol"] == protocol]
@@ -119,7 +119,7 @@ def differences(table: pd.DataFrame, *, against: str, title: str = "", note: str
     against : str
         What the other system is called.
     """
-    figure, axes = sheet(1.1 + 0.27 * len(table))
+    figure, axes = sheet(1.1 + len(table) * _pitch(table["system"], 0.27))
     values = 100 * table[["difference", "low", "high"]]
     clear = ((table["low"] > 0) | (table["high"] < 0)).to_numpy()
     axes.axvline(0, color=INK, lw=0.8)
@@ -130,7 +130,7 @@ def differences(table: pd.DataFrame, *, against: str, title: str = "", note: str
     place = {"transform": axes.get_yaxis_transform(), "va": "center", "ha": "left", "fontsize": 7.5}
     for row, (value, p) in enumerate(zip(values["difference"], table["p_holm"], strict=True)):
         axes.text(1.02, row, f"{value:+.1f}   p {_p_value(p)}", **place)
-    axes.set(xlabel=f"Accuracy less that of {against}, same takes (points)")
+    axes.set(xlabel=textwrap.fill(f"Accuracy less that of {against}, same takes (points)", 58))
     axes.grid(axis="x")
     _name_rows(axes, table["system"])
     handles = [
@@ -286,8 +286,17 @@ def _percent_axis(axes, label: str) -> None:
     axes.grid(axis="x")
 
 
+def _wrapped(name: str) -> str:
+    return textwrap.fill(name, 36)
+
+
+def _pitch(names, least: float) -> float:
+    """Return how far rows are apart, in inches: at least so much, and enough for the name of most lines."""
+    return max(least, 0.04 + 0.14 * max(_wrapped(name).count("\n") + 1 for name in names))
+
+
 def _name_rows(axes, names) -> None:
     """Name the rows, the first on top."""
-    axes.set_yticks(range(len(names)), [textwrap.fill(name, 32) for name in names])
+    axes.set_yticks(range(len(names)), [_wrapped(name) for name in names])
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
