@@ -177,6 +177,12 @@ def test_another_corpus_is_allowed_and_labelled_and_greyed():
     assert ",80,,,,false" in writing.csv(table)
 
 
+def test_without_published_numbers_no_corpus_stands_in_for_another():
+    table = tables.table(study({"a": {"title": "A"}}), both("a", ALL, HALF, corpus="demo"))
+    assert table.warnings == []
+    assert "Corpus demo (synthetic: says nothing about people): 8 takes" in writing.markdown(table)
+
+
 def test_a_setting_of_its_own_says_that_a_number_was_reached_elsewhere():
     elsewhere = {"accuracy": 80.0, "setting": "eight classes"}
     three = ["calm", "happy", "sad"]

@@ -176,25 +176,25 @@ def _words(value) -> str:
 def _warnings(sheet: Sheet) -> Iterator[str]:
     """Yield what has to be read before the numbers."""
     study, corpus = sheet.study, sheet.corpus
-    if corpus != study.corpus:
-        synthetic = " (synthetic: says nothing about people)" if _synthetic(corpus) else ""
-        yield f"Corpus {corpus}{synthetic} in place of {study.corpus}: the published column is not comparable."
+    if corpus != study.corpus and any(system.published for system in sheet.systems):
+        yield f"Corpus {corpus}{_synthetic(corpus)} in place of {study.corpus}: the published column is not comparable."
     ran = [system for system in sheet.systems if sheet.found(system)]
     if lacking := in_order({name for system in ran for name in system.classes - sheet.found(system)}):
         yield f"Classes of the study without a test clip here: {', '.join(lacking)}."
 
 
-def _synthetic(corpus: str) -> bool:
+def _synthetic(corpus: str) -> str:
     kind = CORPORA.get(corpus.partition(":")[0])
-    return kind is not None and kind.card.synthetic
+    return " (synthetic: says nothing about people)" if kind is not None and kind.card.synthetic else ""
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:
     """Yield what the numbers are, and on what they were made."""
     study, tested = sheet.study, sheet.predictions[sheet.predictions["usage"] == "test"]
+    corpus, takes, speakers = sheet.corpus, tested["take"].nunique(), tested["speaker"].nunique()
     yield (
-        f"Corpus {sheet.corpus}: {tested['take'].nunique()} takes of {tested['speaker'].nunique()} speakers. Rates in "
-        "percent, with 95 % intervals from resampling speakers; differences in points."
+        f"Corpus {corpus}{_synthetic(corpus)}: {takes} takes of {speakers} speakers. Rates in percent, with 95 % "
+        "intervals from resampling speakers; differences in points."
     )
     if SAME in sheet.sides:
         yield (
