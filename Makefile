@@ -4,11 +4,12 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(BIN)/python -m workbench
 STAMP := $(VENV)/.installed
+SUDO := $(shell [ `id -u` -eq 0 ] || echo sudo)
 
-.PHONY: help setup demo test lint lab figures clean
+.PHONY: help setup demo test test-browser lint lab figures clean
 
 help:  ## Show this.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 setup: $(STAMP)  ## Make .venv and install the workbench in it, with the versions of constraints.txt.
 
@@ -28,6 +29,11 @@ test: setup  ## Lint and run all tests.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-browser: setup  ## Drive the widgets and pages in a headless Chromium, which is installed if it is missing.
+	command -v chromium >/dev/null || $(SUDO) apt-get install -y --no-install-recommends chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(BIN)/python -m pytest tests/browser
 
 lint: setup  ## Format and lint in place.
 	$(BIN)/ruff format .

@@ -1,0 +1,185 @@
+"""A headless Chromium, and JupyterLab and voila on loopback for it to open.
+
+Run by `make test-browser`, not by `make test`. Screenshots are left in `data/screenshots/` of the project.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+playwright = pytest.importorskip("playwright.sync_api", reason="no playwright: `make test-browser` installs it")
+
+PROJECT = Path(__file__).parents[2]
+TOKEN = "a-token-of-the-tests"
+# The browser asks nobody but this machine, and takes what it is given for camera and microphone.
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--autoplay-policy=no-user-gesture-required",
+)
+FAKE = ("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of Chromium."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not found:
+        pytest.skip("no Chromium on this machine: `make test-browser` installs Debian's")
+    return found
+
+
+@pytest.fixture(scope="session")
+def api():
+    """Playwright, started once."""
+    with playwright.sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def launch(api, chromium) -> Iterator[Callable]:
+    """Start a browser with more switches of Chromium's; all are closed at the end."""
+    opened = []
+
+    def start(*switches: str):
+        opened.append(api.chromium.launch(executable_path=chromium, args=[*SWITCHES, *switches]))
+        return opened[-1]
+
+    yield start
+    for browser in opened:
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch):
+    """A browser without camera and microphone."""
+    return launch()
+
+
+@pytest.fixture
+def page(browser):
+    """A new page, 1280 x 900, that allows the clipboard; its errors are kept in `page.troubles`."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened = context.new_page()
+    opened.troubles = []
+    opened.on("pageerror", lambda error: opened.troubles.append(str(error)))
+    yield opened
+    context.close()
+
+
+@pytest.fixture
+def shot(request) -> Callable:
+    """Save a picture of a page as data/screenshots/NAME.png; return its path."""
+    folder = PROJECT / "data" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def save(page, name: str, **options) -> Path:
+        path = folder / f"{name}.png"
+        page.screenshot(path=str(path), **options)
+        return path
+
+    return save
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody uses."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def serve(words: list[str], url: str, log: Path, *, folder: Path = PROJECT, seconds: float = 90) -> subprocess.Popen:
+    """Start a server in a process group of its own and wait until it answers at `url`."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(PROJECT),
+        "JUPYTER_CONFIG_DIR": str(log.parent / "config"),
+        "JUPYTER_RUNTIME_DIR": str(log.parent / "runtime"),
+        "JUPYTER_DATA_DIR": str(log.parent / "jupyter"),
+        "IPYTHONDIR": str(log.parent / "ipython"),
+        "OMP_NUM_THREADS": "1",
+    }
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError(f"{words[0]} ended with {process.returncode}: {log.read_text()[-2000:]}")
+        try:
+            requests.get(url, timeout=2)
+            return process
+        except requests.RequestException:
+            time.sleep(0.2)
+    stop(process)
+    raise RuntimeError(f"{words[0]} did not answer at {url} within {seconds} s: {log.read_text()[-2000:]}")
+
+
+def stop(process: subprocess.Popen) -> None:
+    """End a server and its kernels."""
+    if process.poll() is None:
+        os.killpg(process.pid, 15)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+@pytest.fixture(scope="session")
+def voila(tmp_path_factory, _isolated) -> Iterator[Callable[[Path], str]]:
+    """Serve a notebook, or a folder of them, as a web page; return its address."""
+    started = []
+
+    def serve_notebook(notebook: Path) -> str:
+        port, folder = free_port(), tmp_path_factory.mktemp("voila")
+        url = f"http://127.0.0.1:{port}/"
+        words = ["voila", str(notebook), "--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
+        started.append(serve(words, url, folder / "log", folder=notebook.parent))
+        return url
+
+    yield serve_notebook
+    for process in started:
+        stop(process)
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory, _isolated) -> Iterator[str]:
+    """JupyterLab on a copy of the project's notebooks; its address up to the path of a notebook."""
+    port, folder = free_port(), tmp_path_factory.mktemp("lab")
+    shutil.copytree(PROJECT / "notebooks", folder / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    url = f"http://127.0.0.1:{port}/lab"
+    words = [
+        "jupyterlab",
+        "--no-browser",
+        f"--port={port}",
+        "--ip=127.0.0.1",
+        "--allow-root",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={folder / 'notebooks'}",
+    ]
+    process = serve(words, url, folder / "log", folder=folder / "notebooks")
+    yield f"http://127.0.0.1:{port}/lab/tree/{{}}?token={TOKEN}&reset"
+    stop(process)
