@@ -1,0 +1,75 @@
+"""Does one person's face follow the other's? Correlation at a lag, against what chance would give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from workbench.interact.timeline.summary import NEGATIVE, POSITIVE, weight
+
+LONGEST = 20.0  # s: the greatest lag
+LEAST = 30  # windows that both are seen in
+
+
+def valence(series: pd.DataFrame) -> np.ndarray:
+    """Return the probability of a positive emotion less that of a negative one, (n,) -1..1, for each window."""
+    return weight(series, POSITIVE) - weight(series, NEGATIVE)
+
+
+def on_grid(series: pd.DataFrame, values: np.ndarray, *, step: float, n: int) -> np.ndarray:
+    """Return values at every step of a recording, (n,), NaN where the series has no window."""
+    grid = np.full(n, np.nan)
+    grid[np.round(series["start"] / step).astype(int)] = values
+    return grid
+
+
+def correlations(a: np.ndarray, b: np.ndarray, lags: np.ndarray) -> np.ndarray:
+    """Return, for each of lags (k,), Pearson's correlation of a[t] and b[t + lag], (k,).
+
+    Over the t at which both (n,) are known; NaN where these are fewer than `LEAST`, or one of the two does not vary.
+    A positive lag is one by which `b` comes later.
+    """
+    found = np.full(len(lags), np.nan)
+    for i, lag in enumerate(lags):
+        first, second = (a[: len(a) - lag], b[lag:]) if lag >= 0 else (a[-lag:], b[: len(b) + lag])
+        known = np.isfinite(first) & np.isfinite(second)
+        first, second = first[known], second[known]
+        if len(first) >= LEAST and first.std() > 0 and second.std() > 0:
+            found[i] = np.corrcoef(first, second)[0, 1]
+    return found
+
+
+def reaction(
+    a: np.ndarray, b: np.ndarray, *, step: float, n_shifts: int = 199, seed: int = 0
+) -> tuple[pd.DataFrame, dict] | None:
+    """Return the correlation of two persons' values at lags up to 20 s, and how it stands against chance.
+
+    Neighbouring windows are alike, so that two series which have nothing to do with each other correlate at some lag.
+    Chance is therefore what one of them gives when it is shifted against the other, in a circle, by more than the
+    greatest lag: its own course is kept, and whatever ties it to the other is lost.
+
+    Parameters
+    ----------
+    a, b : (n,) float
+        A value every `step` s, NaN where there is none.
+
+    Returns
+    -------
+    table : `lag` in s, `r`, and `chance`: 95 % of shifted series stay within +-chance at all lags together.
+    facts : `lag` of the greatest |r|, `r`, and `p`: the share of shifted series that reach as much at any lag.
+    None where they are too short (`LEAST` windows, and twice the greatest lag) or do not vary.
+    """
+    most = round(LONGEST / step)
+    lags, n = np.arange(-most, most + 1), len(a)
+    if n <= 2 * most + 2 or np.isnan(r := correlations(a, b, lags)).all():
+        return None
+    shifts = np.random.default_rng(seed).integers(most + 1, n - most, size=n_shifts)
+    by_chance = [np.nanmax(np.abs(_or_zero(correlations(a, np.roll(b, shift), lags)))) for shift in shifts]
+    best = int(np.nanargmax(np.abs(r)))
+    table = pd.DataFrame({"lag": lags * step, "r": r, "chance": np.quantile(by_chance, 0.95)})
+    p = (1 + np.sum(np.array(by_chance) >= abs(r[best]))) / (1 + n_shifts)
+    return table, {"lag": float(lags[best] * step), "r": float(r[best]), "p": float(p)}
+
+
+def _or_zero(values: np.ndarray) -> np.ndarray:
+    return values if np.isfinite(values).any() else np.zeros(1)
