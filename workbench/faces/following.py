@@ -20,7 +20,7 @@ WIDTHS = (320, 640)  # pixels at which dlib looks: a face of an eighth of the pi
 class Followed:
     """One face in a stretch of film.
 
-    `number`: counts the faces of the film in the order of their first appearance, from 0.
+    `number`: counts the faces of the film in the order of their first appearance, from left to right, from 0.
     `boxes` (t, 4) float32: left, top, right, bottom in pixels, smoothed over time.
     `found` (t,) bool: detected in this frame, or in both the frames looked at around it.
     `near` (t,) bool: detected no more than `Follower.every` frames away, so that the box can be trusted.
@@ -97,7 +97,7 @@ class Follower:
             if alike[row, column] > SAME:
                 self.faces[numbers[row]] = self.faces[numbers[row]] | {i: boxes[column]}
                 free.discard(column)
-        for column in sorted(free):
+        for column in sorted(free, key=lambda column: boxes[column][0]):
             self.faces[self.n_faces] = {i: boxes[column]}
             self.n_faces += 1
         oldest = i - 2 * self.gap

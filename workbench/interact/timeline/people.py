@@ -15,7 +15,7 @@ BOX = ["left", "top", "right", "bottom"]
 
 def clock(second: float) -> str:
     """Return a moment as m:ss, or h:mm:ss from an hour on."""
-    minutes, seconds = divmod(int(second), 60)
+    minutes, seconds = divmod(round(second), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 

@@ -56,20 +56,18 @@ def reaction(
     Returns
     -------
     table : `lag` in s, `r`, and `chance`: 95 % of shifted series stay within +-chance at all lags together.
-    facts : `lag` of the greatest |r|, `r`, and `p`: the share of shifted series that reach as much at any lag.
-    None where they are too short (`LEAST` windows, and twice the greatest lag) or do not vary.
+    facts : `lag` of the greatest |r|, `r`, and `p`: the share of shifted series (and this one) that reach as much at
+        any lag; with a short recording there are few, and `p` cannot be small.
+    None where at some lag they have fewer than `LEAST` windows in common, or do not vary.
     """
     most = round(LONGEST / step)
     lags, n = np.arange(-most, most + 1), len(a)
-    if n <= 2 * most + 2 or np.isnan(r := correlations(a, b, lags)).all():
+    if n <= 2 * most + 2 or np.isnan(r := correlations(a, b, lags)).any():
         return None
-    shifts = np.random.default_rng(seed).integers(most + 1, n - most, size=n_shifts)
-    by_chance = [np.nanmax(np.abs(_or_zero(correlations(a, np.roll(b, shift), lags)))) for shift in shifts]
-    best = int(np.nanargmax(np.abs(r)))
+    possible = np.arange(most + 1, n - most)
+    shifts = np.random.default_rng(seed).permutation(possible)[:n_shifts]
+    by_chance = [np.nanmax(np.abs(correlations(a, np.roll(b, shift), lags)), initial=0) for shift in shifts]
+    best = int(np.abs(r).argmax())
     table = pd.DataFrame({"lag": lags * step, "r": r, "chance": np.quantile(by_chance, 0.95)})
-    p = (1 + np.sum(np.array(by_chance) >= abs(r[best]))) / (1 + n_shifts)
+    p = (1 + np.sum(np.array(by_chance) >= abs(r[best]))) / (1 + len(shifts))
     return table, {"lag": float(lags[best] * step), "r": float(r[best]), "p": float(p)}
-
-
-def _or_zero(values: np.ndarray) -> np.ndarray:
-    return values if np.isfinite(values).any() else np.zeros(1)

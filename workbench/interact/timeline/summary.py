@@ -91,7 +91,7 @@ def moves(series: pd.DataFrame, *, window: float) -> np.ndarray:
 
 
 def longest(series: pd.DataFrame, *, step: float, emotions: tuple[str, ...] = NEGATIVE) -> tuple[float, float] | None:
-    """Return (start, end) s of the longest stretch in which `emotions` together have more than 0.5, None without any."""
+    """Return (start, end) s of the longest stretch in which `emotions` together have more than 0.5, or None."""
     best = None
     for piece in pieces(series, step):
         over = np.concatenate([[0], (weight(piece, emotions) > 0.5).astype(int), [0]])
