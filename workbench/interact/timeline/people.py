@@ -8,7 +8,7 @@ import pandas as pd
 from workbench import faces
 from workbench.errors import WorkbenchError
 
-LEAST, MOST = 3, 6  # windows that a person needs for a line of their own; persons that get one
+LEAST, MOST = 3, 6  # windows that a person needs for a line of their own, if there are as many; persons that get one
 OTHERS = "other faces"
 BOX = ["left", "top", "right", "bottom"]
 
@@ -45,7 +45,8 @@ def persons(windows: pd.DataFrame, places: pd.DataFrame, same: str) -> dict[int,
     else:
         group = _by_place(places[places["face"].isin(numbers)]) if same == "place" else {n: n for n in numbers}
     counts = seen["face"].astype(int).map(group).value_counts()
-    shown = sorted(counts[counts >= LEAST].nlargest(MOST).index)
+    least = min(LEAST, windows["start"].nunique())
+    shown = sorted(counts[counts >= least].nlargest(MOST).index)
     names = {number: f"person {place}" for place, number in enumerate(shown, 1)}
     return {number: names.get(group[number], OTHERS) for number in numbers}
 

@@ -22,7 +22,7 @@ from workbench.interact.timeline.watching import Watcher
 PAIRS = 3  # at most, of persons whose reactions are looked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Timeline:
     """What a run made of a recording; a notebook shows its figure, `write` its report and tables.
 
@@ -115,6 +115,9 @@ class Timeline:
             text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
             written.append(_write(out.with_name(f"{out.stem}_{name}.csv"), text))
         return written
+
+    def __repr__(self) -> str:
+        return f"Timeline of {self.name}: {people.clock(self.seconds)} long, {', '.join(self.subjects) or 'nobody'}"
 
     def _repr_png_(self) -> bytes:
         return self.figure(title=self.name)._repr_png_()

@@ -148,7 +148,7 @@ class Watcher:
             stretch.views[face.number] = view(face, frames, self.recipe, self.detector)
         heard_until = begin + len(sound) / self.recipe.sample_rate
         seen_until = times[-1] + 0.5 / self.settings.looks if len(times) else begin
-        self.seconds = max(heard_until, seen_until)
+        self.seconds = float(max(heard_until, seen_until))
         row = {"stretch": number, "start": begin, "end": round(self.seconds, 3), "faces": len(followed)}
         share = round(float(stretch.voiced.mean()), 4) if len(stretch.voiced) else 0
         self.parts.add("stretches", [row | {"voice": share, "cuts": int(cuts.sum())}])

@@ -141,12 +141,16 @@ def _many(found: Timeline) -> str:
     left = found.windows.loc[found.windows["subject"] == OTHERS, "face"].nunique()
     if not left:
         return ""
-    hint = "" if found.settings.same != "never" else " (if each keeps their place, --same place joins them)"
-    return f" {left} faces seen only briefly, or less than the first six persons, are in the tables alone{hint}."
+    hint = "" if found.settings.same != "never" else " If each keeps their place, --same place joins them."
+    return f" {left} faces, seen briefly or less than six others, are in the tables alone.{hint}"
 
 
 def nothing(found: Timeline) -> str:
-    """Return what is said of a recording in which there is nothing to go by."""
+    """Return what is said of a recording in which nobody has a line of their own."""
+    if len(found.windows):
+        return (
+            "No voice was heard, and no face is counted as the same person for long enough to have a line of its own."
+        )
     return (
         "No face was seen and no voice heard for long enough that the run could name anything: "
         f"a face in {found.settings.present:.0%} of the looks at a window, or {found.settings.voiced:g} s of voice in "
@@ -159,11 +163,13 @@ def reaction(pair: tuple[str, str], facts: dict) -> str:
     first, second = pair if facts["lag"] >= 0 else pair[::-1]
     lag = abs(facts["lag"])
     when = f"{second} {lag:g} s after {first}" if lag else f"{first} and {second} at the same time"
-    chance = f"{facts['p']:.1%} of series without a tie reach as much"
-    verdict = "more than chance gives" if facts["p"] < 0.05 else "no more than chance gives"
+    chance = f"{facts['p']:.1%} of series without a tie reach as much, so that it is "
+    chance += "more than chance gives" if facts["p"] < 0.05 else "no more than chance gives"
+    if not facts["enough"]:
+        chance = "they are seen together too briefly to tell it from chance"
     return (
-        f"{pair[0].capitalize()} and {pair[1]}: greatest correlation {facts['r']:+.2f}, {when}; {chance}, so that it "
-        f"is {verdict}. Even where it is more, it does not say that one reacts to the other: both may follow what is "
+        f"{pair[0].capitalize()} and {pair[1]}: greatest correlation {facts['r']:+.2f}, {when}; {chance}. "
+        f"Even where it is more, it does not say that one reacts to the other: both may follow what is "
         "said."
     )
 
