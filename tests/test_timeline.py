@@ -11,10 +11,9 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-import torch
-from safetensors.torch import save_file
+from untrained import CLASSES, untrained
 
-from workbench import faces, media, recipes, runs, streaming
+from workbench import faces, media, recipes, streaming
 from workbench.bench import timeline as bench
 from workbench.errors import MediaError, WorkbenchError
 from workbench.interact.timeline import Settings, people, reaction, stage, summary, timeline
@@ -22,33 +21,9 @@ from workbench.interact.timeline.moments import moments
 from workbench.interact.timeline.stretches import Stretch, View, heard, seen
 from workbench.interact.timeline.voice import Voice, segments
 from workbench.interact.timeline.watching import Watcher
-from workbench.models import build
 from workbench.predict import predict
-from workbench.studies import results
 
-RATE, CLASSES = 16000, ["neutral", "happy", "sad"]
-ENCODERS = {
-    "audio": {"audio": {"name": "cnn1d", "filters": [8, 8], "dropout": [0, 0]}},
-    "video": {"video": {"name": "lrcn", "kernel_size": 3, "filters": [4, 4, 8, 8], "hidden": 8}},
-}
-
-
-def untrained(folder, modality, **changes):
-    """Return a finished run of a small network with the weights that it began with."""
-    encoders = ENCODERS.get(modality) or ENCODERS["audio"] | ENCODERS["video"]
-    fusion = {"name": "concatenation"} if modality == "audiovisual" else None
-    recipe = recipes.load("benha", n_frames=4)
-    params = {"study": "thread", "variant": modality, "corpus": "demo", "protocol": "speaker-disjoint", "fold": "fold1"}
-    params |= {"seed": 0, "modality": modality, "classes": CLASSES, "recipe": recipe.values(), "encoders": encoders}
-    run = runs.make(params | {"fusion": fusion} | changes, root=folder)
-    torch.manual_seed(0)
-    run.begin()
-    save_file(build(encoders, len(CLASSES), fusion=fusion).state_dict(), run.folder / "model.safetensors")
-    clips = pd.DataFrame(
-        {"clip": list("abcdef"), "speaker": list("xxyyzz"), "emotion": CLASSES * 2, "sex": "", "take": ""}
-    )
-    run.finish(results.predictions(run, clips, np.full((6, 3), 0.2) + 0.4 * np.eye(3)[[0, 1, 1] * 2], "test"))
-    return run
+RATE = 16000
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def emotions_over_time(
         if marks is not None:
             _marks(axes, marks, name)
     panels[-1].xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 3, 6, 10] if seconds >= 60 else None))
-    panels[-1].xaxis.set_major_formatter(FuncFormatter(_clock))
+    panels[-1].xaxis.set_major_formatter(FuncFormatter(_long_clock if seconds >= 3600 else _clock))
     handles = [Patch(color=COLOURS[name], label=name) for name in in_order(names)]
     handles.append(Patch(facecolor="white", edgecolor=FAINT, hatch="/////", linewidth=0.4, label=UNDECIDED))
     handles.append(Patch(color=FAINT, label="a voice is heard"))
@@ -70,9 +70,11 @@ def emotions_over_time(
 
 
 def _clock(second: float, _=None) -> str:
-    hours, rest = divmod(round(second), 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    return f"{round(second) // 60}:{round(second) % 60:02d}"
+
+
+def _long_clock(second: float, _=None) -> str:
+    return f"{round(second) // 3600}:{round(second) // 60 % 60:02d}:{round(second) % 60:02d}"
 
 
 def _voice(axes, voice: pd.DataFrame) -> None:
@@ -85,17 +87,14 @@ def _voice(axes, voice: pd.DataFrame) -> None:
 
 def _strip(axes, series: pd.DataFrame, step: float) -> None:
     """Draw what is named, pale where it is unsure, hatched where it is undecided."""
-    sure, many = series[series["decided"]], len(series) > POINTS
-    begin = sure["start"] + (_length(series) - step) / 2
-    faint = (1.25 * sure["probability"] - 0.25).clip(0.25, 1)
-    colours = [to_rgba(COLOURS[name], alpha) for name, alpha in zip(sure["emotion"], faint, strict=True)]
-    spans = [(left, step) for left in begin]
-    axes.broken_barh(spans, (0, 1), facecolors=colours, linewidth=0, rasterized=many)
-    unsure = series[~series["decided"]]
-    spans = [(left, step) for left in unsure["start"] + (_length(series) - step) / 2]
-    axes.broken_barh(
-        spans, (0, 1), facecolor="white", edgecolor="#aaaaaa", hatch="//////", linewidth=0, rasterized=many
-    )
+    spans, many = _spans(series, step), len(series) > POINTS
+    sure = series["decided"].to_numpy()
+    faint = (1.25 * series["probability"] - 0.25).clip(0.25, 1)
+    colours = [to_rgba(COLOURS[name], alpha) for name, alpha in zip(series["emotion"], faint, strict=True)]
+    colours = [colour for colour, named in zip(colours, sure, strict=True) if named]
+    axes.broken_barh(spans[sure], (0, 1), facecolors=colours, linewidth=0, rasterized=many)
+    hatched = {"facecolor": "white", "edgecolor": "#aaaaaa", "hatch": "//////", "linewidth": 0}
+    axes.broken_barh(spans[~sure], (0, 1), **hatched, rasterized=many)
     axes.set(ylim=(0, 1), yticks=[])
     axes.set_ylabel("named", rotation=0, ha="right", va="center", labelpad=4)
     _bare(axes)
@@ -106,6 +105,18 @@ def _length(series: pd.DataFrame) -> float:
     return (series["end"] - series["start"]).max()
 
 
+def _spans(series: pd.DataFrame, step: float) -> np.ndarray:
+    """Return (left, width) in s of each window's part of the axis, (n, 2): `step` around its middle, or up to a gap."""
+    if series.empty:
+        return np.empty((0, 2))
+    begin, end = (series[name].to_numpy(float) for name in ("start", "end"))
+    left = begin + (_length(series) - step) / 2
+    right = left + step
+    gap = np.concatenate([[True], np.diff(begin) > 1.5 * step, [True]])
+    left, right = np.where(gap[:-1], begin, left), np.where(gap[1:], end, right)
+    return np.column_stack([left, right - left])
+
+
 def _bare(axes) -> None:
     for side in axes.spines.values():
         side.set_visible(False)
@@ -113,13 +124,12 @@ def _bare(axes) -> None:
 
 
 def _thinned(series: pd.DataFrame, step: float) -> pd.DataFrame:
-    """Return the windows, neighbours averaged where there are more than `POINTS`, with `middle` and `step`."""
+    """Return the windows with `middle`, `begin`, `until`, `step`; of more than `POINTS`, neighbours are averaged."""
     together = max(1, -(-len(series) // POINTS))
-    columns = [name for name in series if name.startswith("p_")]
-    width = together * step
-    middles = series.assign(middle=series["start"] + _length(series) / 2)
-    found = middles.groupby(middles["middle"] // width)[["middle", *columns]].mean()
-    return found.assign(step=width)
+    means = dict.fromkeys(["middle", *(name for name in series if name.startswith("p_"))], "mean")
+    middles = series.assign(middle=series["start"] + _length(series) / 2, begin=series["start"], until=series["end"])
+    found = middles.groupby(middles["middle"] // (together * step)).agg({**means, "begin": "min", "until": "max"})
+    return found.assign(step=together * step)
 
 
 def _stack(axes, points: pd.DataFrame, name: str) -> None:
@@ -129,8 +139,7 @@ def _stack(axes, points: pd.DataFrame, name: str) -> None:
         broken = np.flatnonzero(np.diff(points["middle"]) > 1.5 * points["step"].iloc[0]) + 1
         for piece in np.split(np.arange(len(points)), broken):
             rows = points.iloc[piece]
-            half = rows["step"].iloc[0] / 2
-            x = np.concatenate([[rows["middle"].iloc[0] - half], rows["middle"], [rows["middle"].iloc[-1] + half]])
+            x = np.concatenate([rows["begin"].iloc[:1], rows["middle"], rows["until"].iloc[-1:]])
             y = rows[[f"p_{emotion}" for emotion in emotions]].to_numpy().T
             y = np.column_stack([y[:, 0], y, y[:, -1]])
             axes.stackplot(x, y, colors=[COLOURS[emotion] for emotion in emotions], linewidth=0)

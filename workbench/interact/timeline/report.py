@@ -247,7 +247,7 @@ def _data(found: Timeline, drawn: Figure | None) -> dict:
         columns = [column for column in series if column.startswith("p_")]
         classes = [column.removeprefix("p_") for column in columns]
         middle = ((series["start"] + series["end"]) / 2).round(2).tolist()
-        subjects.append({"name": name, "middle": middle, "p": series[columns].round(2).to_numpy().tolist()})
+        subjects.append({"name": name, "middle": middle, "p": series[columns].round(3).to_numpy().tolist()})
     return {
         "left": round(place.x0, 5) if place else 0,
         "right": round(place.x1, 5) if place else 1,
