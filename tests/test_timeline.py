@@ -400,7 +400,9 @@ def seen_rows(*spans):
     windows, places = [], []
     for face, begin, end, left in spans:
         for start in range(begin, end, 2):
-            windows.append({"start": start, "face": face, "source": "face"})
+            windows.append(
+                {"start": start, "end": start + 2, "face": face, "source": "face", "found": 1.0, "p_sad": 1.0}
+            )
             places.append(
                 {"stretch": start // 2, "face": face, "left": left, "top": 0, "right": left + 0.2, "bottom": 1}
             )
@@ -427,6 +429,16 @@ def test_who_is_who_after_a_cut_is_assumed_only_where_asked():
         people.persons(*cut, "always")
     alone = seen_rows((0, 0, 6, 0.1), (1, 6, 12, 0.6))
     assert set(people.persons(*alone, "always").values()) == {"person 1"}
+
+
+def test_a_cut_within_a_window_leaves_one_row_of_a_person():
+    windows, places = seen_rows((0, 0, 8, 0.1), (1, 6, 12, 0.1))
+    windows.loc[windows["start"] == 6, "found"] = [0.3, 0.6]
+    who = people.persons(windows, places, "always")
+    found = people.with_subjects(windows.assign(voice=0.0), who, least=0.4)
+    one = people.subjects(found)["person 1"]
+    assert one["start"].tolist() == [0, 2, 4, 6, 8, 10]
+    assert one["face"].tolist() == [0, 0, 0, 1, 1, 1]
 
 
 def test_moments_are_where_the_numbers_move():

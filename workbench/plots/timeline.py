@@ -60,7 +60,9 @@ def emotions_over_time(
         _stack(axes, _thinned(series, step), name)
         if marks is not None:
             _marks(axes, marks, name)
-    panels[-1].xaxis.set_major_locator(MaxNLocator(9, steps=[1, 1.5, 3, 6, 10] if seconds >= 60 else None))
+    panels[-1].xaxis.set_major_locator(
+        MaxNLocator(9, integer=True, steps=[1, 1.5, 3, 6, 10] if seconds >= 60 else [1, 2, 5, 10])
+    )
     panels[-1].xaxis.set_major_formatter(FuncFormatter(_long_clock if seconds >= 3600 else _clock))
     handles = [Patch(color=COLOURS[name], label=name) for name in in_order(names)]
     handles.append(Patch(facecolor="white", edgecolor=FAINT, hatch="/////", linewidth=0.4, label=UNDECIDED))

@@ -95,7 +95,8 @@ def _disagreements(windows: pd.DataFrame, name: str) -> list[dict]:
     """Return where a person's face and voice differ, of one whose voice is known."""
     if not (windows["used"] & (windows["subject"] == name) & (windows["source"] == "both")).any():
         return []
-    face = windows[(windows["subject"] == name) & (windows["source"] == "face")].set_index("start")
+    face = windows[(windows["subject"] == name) & (windows["source"] == "face")]
+    face = face.sort_values("found", ascending=False, kind="stable").drop_duplicates("start").set_index("start")
     voice = windows[windows["source"] == "voice"].set_index("start")
     both = face.index.intersection(voice.index)
     far = np.abs(probabilities(face.loc[both]) - probabilities(voice.loc[both])).sum(axis=1) / 2

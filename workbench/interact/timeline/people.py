@@ -26,7 +26,7 @@ def persons(windows: pd.DataFrame, places: pd.DataFrame, same: str) -> dict[int,
     Parameters
     ----------
     windows : DataFrame
-        `start, face, source`.
+        `start, face, source, found`.
     places : DataFrame
         `stretch, face, left, top, right, bottom`: where each face is in each stretch, shares of the picture.
     same : {'never', 'place', 'always'}
@@ -52,11 +52,10 @@ def persons(windows: pd.DataFrame, places: pd.DataFrame, same: str) -> dict[int,
 
 
 def _check_alone(seen: pd.DataFrame) -> None:
-    together = seen[seen.duplicated("start")]
-    if len(together):
-        raise WorkbenchError(
-            f"two faces at {clock(together['start'].min())}: the recording cannot show one person only (same: always)"
-        )
+    together = seen.groupby("start")["found"].sum()  # of two that follow each other, at most 1
+    if (together > 1.25).any():
+        first = clock(together.index[together > 1.25].min())
+        raise WorkbenchError(f"two faces at {first}: the recording cannot show one person only (same: always)")
 
 
 def _by_place(places: pd.DataFrame) -> dict[int, int]:
@@ -95,6 +94,11 @@ def with_subjects(windows: pd.DataFrame, who: dict[int, str], *, least: float) -
         better, found["source"] == "both", found["source"] == "face"
     )
     found.loc[found["subject"] == OTHERS, "used"] = False
+    # Before and after a cut in a window, a person may have two faces in it: the one seen longer counts.
+    longest = (
+        found[found["used"]].sort_values("found", ascending=False, kind="stable").drop_duplicates(["subject", "start"])
+    )
+    found["used"] = found.index.isin(longest.index)
     first = ["subject", "start", "end", "source", "used", "emotion", "probability", "decided", "found", "voice", "face"]
     return found[first + columns]
 
