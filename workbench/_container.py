@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import av
+import numpy as np
 
 from workbench.errors import MediaError
 
@@ -138,6 +139,19 @@ def pictures(path: str | Path, container, stream) -> Iterator[tuple[float, av.Vi
     if time is None:
         raise MediaError(f"{path}: expected a picture, found a stream of which no frame decodes")
     check_whole(path, container, stream, time + step)
+
+
+def shape_of(picture: av.VideoFrame) -> tuple[int, int]:
+    """Return the (height, width) of a picture when it is turned as the file says."""
+    shape = (picture.height, picture.width)
+    return shape[::-1] if picture.rotation % 180 else shape
+
+
+def upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
+    """Convert a picture to RGB, turned as the file says and of the given (height, width)."""
+    height, width = shape[::-1] if picture.rotation % 180 else shape
+    rgb = picture.reformat(width, height, format="rgb24", threads=1).to_ndarray()
+    return np.rot90(rgb, picture.rotation // 90)
 
 
 def still(path: str | Path) -> av.VideoFrame:

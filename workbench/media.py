@@ -19,11 +19,22 @@ from pathlib import Path
 import av
 import numpy as np
 import soxr
-from scipy.ndimage import median_filter
-from scipy.signal import butter, sosfilt
 
-from workbench._container import check_whole, find, is_still, kinds, opened, pictures, sequence, still, stream_of
+from workbench._container import (
+    check_whole,
+    find,
+    is_still,
+    kinds,
+    opened,
+    pictures,
+    sequence,
+    shape_of,
+    still,
+    stream_of,
+    upright,
+)
 from workbench.errors import MediaError
+from workbench.levels import HOP, WINDOW, voice_level, voice_threshold
 
 FPS = 30.0  # of a folder of pictures, unless told
 SILENCE = 1e-4  # peak amplitude, -80 dB of full scale: below anything a microphone picks up
@@ -58,7 +69,7 @@ def probe(path: str | Path, *, fps: float = FPS) -> Probe:
     """
     if Path(path).is_dir():
         files = sequence(path)
-        height, width = _shape(still(files[0]))
+        height, width = shape_of(still(files[0]))
         return Probe(True, False, width, height, fps, len(files) / fps)
     with opened(path) as container:
         has_sound, duration = bool(container.streams.audio), (container.duration or 0) / av.time_base
@@ -66,10 +77,10 @@ def probe(path: str | Path, *, fps: float = FPS) -> Probe:
             return Probe(False, has_sound, 0, 0, 0.0, duration)
         stream = stream_of(path, container, "video")
         if is_still(container):
-            height, width = _shape(next(pictures(path, container, stream))[1])
+            height, width = shape_of(next(pictures(path, container, stream))[1])
             return Probe(True, False, width, height, 0.0, 0.0)
         first = next(container.decode(stream), None)
-        height, width = _shape(first) if first else (stream.height, stream.width)
+        height, width = shape_of(first) if first else (stream.height, stream.width)
         return Probe(True, has_sound, width, height, float(stream.average_rate or 0), duration)
 
 
@@ -156,8 +167,8 @@ def read_frames(
                 at = queue.popleft()
                 shown[at], picture = min(before, now, key=lambda p, at=at: abs(p[0] - wanted[at]))
                 if frames is None:
-                    frames = np.empty((len(wanted), *_shape(picture), 3), np.uint8)
-                frames[at] = _upright(picture, frames.shape[1:3])  # keep no other copy: its memory is reused
+                    frames = np.empty((len(wanted), *shape_of(picture), 3), np.uint8)
+                frames[at] = upright(picture, frames.shape[1:3])  # keep no other copy: its memory is reused
             if not queue:
                 break
             before = now
@@ -170,22 +181,9 @@ def _read_folder(files: list[Path], wanted: np.ndarray, fps: float) -> tuple[np.
     for place in np.unique(places):
         picture = still(files[place])
         if frames is None:
-            frames = np.empty((len(wanted), *_shape(picture), 3), np.uint8)
-        frames[places == place] = _upright(picture, frames.shape[1:3])
+            frames = np.empty((len(wanted), *shape_of(picture), 3), np.uint8)
+        frames[places == place] = upright(picture, frames.shape[1:3])
     return frames, places / fps
-
-
-def _shape(picture: av.VideoFrame) -> tuple[int, int]:
-    """Return the (height, width) of a picture when it is turned as the file says."""
-    shape = (picture.height, picture.width)
-    return shape[::-1] if picture.rotation % 180 else shape
-
-
-def _upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
-    """Convert a picture to RGB, turned as the file says and of the given (height, width)."""
-    height, width = shape[::-1] if picture.rotation % 180 else shape
-    rgb = picture.reformat(width, height, format="rgb24", threads=1).to_ndarray()
-    return np.rot90(rgb, picture.rotation // 90)
 
 
 def verify(path: str | Path) -> None:
@@ -218,10 +216,8 @@ def is_silent(waveform: np.ndarray) -> bool:
 def speech_span(waveform: np.ndarray, *, sample_rate: int = 16000) -> tuple[float, float]:
     """Return where the speech begins and ends, in s.
 
-    The level between 100 and 3000 Hz (25 ms windows every 10 ms), where voices stand out from rumble and
-    breath, is median-filtered over 90 ms, which removes clicks. Speech is what lies within 25 dB of the loud
-    parts (95th percentile) and also in the upper 60 % of the range between the noise floor (10th percentile)
-    and them; 100 ms are added on either side for soft consonants.
+    Speech is where the `voice_level` is above its `voice_threshold`; 100 ms are added on either side for soft
+    consonants.
 
     Returns
     -------
@@ -229,17 +225,13 @@ def speech_span(waveform: np.ndarray, *, sample_rate: int = 16000) -> tuple[floa
         0 <= start < end <= n / sample_rate; the whole clip if it is silent or nothing stands out by 6 dB.
     """
     whole = (0.0, len(waveform) / sample_rate)
-    window, hop = round(0.025 * sample_rate), round(0.010 * sample_rate)
+    window, hop = round(WINDOW * sample_rate), round(HOP * sample_rate)
     if len(waveform) < 2 * window or is_silent(waveform):
         return whole
-    voice = sosfilt(butter(2, [100, 3000], "bandpass", fs=sample_rate, output="sos"), waveform)
-    windows = np.lib.stride_tricks.sliding_window_view(voice, window)[::hop]
-    power = np.einsum("tw,tw->t", windows, windows) / window
-    level = median_filter(10 * np.log10(power + 1e-10), size=9, mode="nearest")
-    floor, loud = np.percentile(level, [10, 95])
-    if loud - floor < 6:
+    level = voice_level(waveform, sample_rate=sample_rate)
+    spoken = np.flatnonzero(level > voice_threshold(level))
+    if not len(spoken):
         return whole
-    spoken = np.flatnonzero(level > max(loud - 25, floor + 0.4 * (loud - floor)))
     start, end = spoken[0] * hop / sample_rate - 0.1, (spoken[-1] * hop + window) / sample_rate + 0.1
     return max(0.0, float(start)), min(whole[1], float(end))
 

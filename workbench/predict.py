@@ -38,11 +38,7 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     mean, or at 0; a stacked fusion that misses a member passes on what the other members say (their mean), and a rule
     goes by the others. A run that standardises within each speaker takes the clips as those of one speaker.
     """
-    if strange := [one.name for one in _alone(run) if "recipe" not in one.params]:
-        raise WorkbenchError(
-            f"run {strange[0]}: its predictions, or what it reads, were made elsewhere and read from files; expected a "
-            "run that was made from recordings"
-        )
+    _from_recordings(run)
     if "members" in run.params:
         parts = [predictor(member) for member in _members(run)]
         joined = _ruled(run) if "rule" in run.params else _stacked(run)
@@ -89,7 +85,7 @@ def _network(run: runs.Run) -> Callable[..., Answers]:
     @torch.inference_mode()
     def answer(clips):
         batches = [_batch(clip, names) for clip in clips]
-        if _by_speaker(run):
+        if standardises(run):
             known = [name for name in names if any(name in batch for batch in batches)]
             views = {name: [batch[name][0] if name in batch else None for batch in batches] for name in known}
             norm = Standards(views, ["one"] * len(clips))
@@ -109,7 +105,7 @@ def _classical(run: runs.Run) -> Callable[..., Answers]:
         out: Answers = [None] * len(clips)
         if known:
             rows = np.vstack([classical.rows(_batch(clips[i], names), settings) for i in known])
-            rows = within(rows, ["one"] * len(rows)) if _by_speaker(run) else rows
+            rows = within(rows, ["one"] * len(rows)) if standardises(run) else rows
             for i, found in zip(known, classifiers.probabilities(model, rows, run.params["classes"]), strict=True):
                 out[i] = found
         return out
@@ -123,8 +119,34 @@ def _batch(clip: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np
     return batch | {f"{name}_mask": np.ones(x.shape[:2], bool) for name, x in batch.items()}
 
 
-def _by_speaker(run: runs.Run) -> bool:
+def standardises(run: runs.Run) -> bool:
+    """Tell whether a run standardises within each speaker, so that it takes the clips it is given as one speaker's."""
     return any(one.params.get("normalise") == "speaker" for one in [run, *_alone(run)])
+
+
+def recipe_of(run: runs.Run) -> Recipe:
+    """Return the recipe that says how recordings become what a run reads.
+
+    Raises
+    ------
+    WorkbenchError
+        If the run reads what was made elsewhere.
+    """
+    _from_recordings(run)
+    return Recipe(**_alone(run)[0].params["recipe"])
+
+
+def arrays_read(run: runs.Run) -> list[str]:
+    """Return the names of the arrays that a run, or its members, read."""
+    return list(dict.fromkeys(name for one in _alone(run) for name in arrays_of(one.params)))
+
+
+def _from_recordings(run: runs.Run) -> None:
+    if strange := [one.name for one in _alone(run) if "recipe" not in one.params]:
+        raise WorkbenchError(
+            f"run {strange[0]}: its predictions, or what it reads, were made elsewhere and read from files; expected a "
+            "run that was made from recordings"
+        )
 
 
 def _members(run: runs.Run) -> list[runs.Run]:
@@ -148,10 +170,9 @@ def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
         `path`, `emotion` (or None), `probabilities` (emotion -> 0..1, summing to 1; all alike where there was
         nothing to go by), `face` and `sound` (whether one was found), `notes` (what was missing, in words), `run`.
     """
-    answer = predictor(run)
-    recipe = Recipe(**_alone(run)[0].params["recipe"])
+    answer, recipe = predictor(run), recipe_of(run)
     found = (_prepared(str(file), recipe) for file in files)
-    if not _by_speaker(run):
+    if not standardises(run):
         return [_one(file, run, arrays, notes, answer([arrays])[0]) for file, arrays, notes in found]
     found = list(found)
     note = f"standardised over {len(found)} recordings, taken as of one speaker (normalise: speaker)"
@@ -173,10 +194,10 @@ def _prepared(file: str, recipe: Recipe) -> tuple[str, dict[str, np.ndarray], li
     notes = [row["reason"] for row in rows]
     notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
     arrays = {name: unpack(array) for name, array in arrays.items()}
-    return file, arrays | _described(arrays), notes
+    return file, arrays | described(arrays), notes
 
 
-def _described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return what is made of a clip's landmarks; nobody's neutral face is at hand, so the person is the average one."""
     if "landmarks" not in arrays:
         return {}
@@ -189,7 +210,7 @@ def _one(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.
     classes = run.params["classes"]
     if found is None:
         notes = [*notes, f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability"]
-    if "action_units" in arrays and any("action_units" in arrays_of(one.params) for one in _alone(run)):
+    if "action_units" in arrays and "action_units" in arrays_read(run):
         notes = [*notes, f"{file}: no neutral picture of the person, action units are fitted on the average face"]
     shares = np.full(len(classes), 1 / len(classes)) if found is None else found
     return {

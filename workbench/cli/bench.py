@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.common import Json, show
+from workbench.cli.common import Json, progress, show
 
 app = typer.Typer(no_args_is_help=True, help="Measurements; ratios are taken within one run.")
 
@@ -68,3 +68,18 @@ def bench_mrpn(
 
     options = {"folds": folds, "epochs": epochs, "clips": clips, "batch_size": batch_size}
     show(mrpn.mrpn(**options, precision=precision, filters=filters), as_json)
+
+
+@app.command("timeline")
+def bench_timeline(
+    clips: list[Path],
+    run: Annotated[str, typer.Option(help="A run's folder, its name, or STUDY/VARIANT for its latest run.")] = (
+        "thread/late_lr"
+    ),
+    minutes: Annotated[float, typer.Option(min=0.1, help="Length of the recording made of the clips.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Time and peak memory of the report on a long recording made by joining clips, and on a quarter of it."""
+    from workbench.bench import timeline
+
+    show(timeline.measure(clips, run=run, minutes=minutes, progress=progress), as_json)

@@ -66,7 +66,7 @@ def track(frames: np.ndarray, detector: Detector | None = None, *, every: int = 
         height, width = frames.shape[1:3]
         raise MediaError(f"expected a face, found none in {n_frames} frames of {width} x {height} pixels")
     chosen = _steady(faces, len(seen)) or [max(faces, key=len)]
-    tracks = [Track(*_fill(face, sorted(seen), n_frames), len(chosen)) for face in chosen]
+    tracks = [Track(*fill(face, sorted(seen), n_frames), len(chosen)) for face in chosen]
     return Track(tracks[0].boxes, tracks[0].found, len(tracks), tuple(tracks[1:]))
 
 
@@ -77,7 +77,7 @@ def _link(seen: dict[int, np.ndarray]) -> list[Face]:
     """Join the boxes of successive frames into faces, the pairs that overlap most first."""
     faces: list[Face] = []
     for i in sorted(seen):
-        pairs = [(_likeness(face, i, box), f, b) for f, face in enumerate(faces) for b, box in enumerate(seen[i])]
+        pairs = [(likeness(face, i, box), f, b) for f, face in enumerate(faces) for b, box in enumerate(seen[i])]
         taken: dict[int, int] = {}
         for alike, f, b in sorted(pairs, key=lambda pair: -pair[0]):
             if alike > SAME and b not in taken and f not in taken.values():
@@ -90,7 +90,7 @@ def _link(seen: dict[int, np.ndarray]) -> list[Face]:
     return faces
 
 
-def _likeness(face: Face, i: int, box: np.ndarray) -> float:
+def likeness(face: Face, i: int, box: np.ndarray) -> float:
     """Return a box's overlap with where a face was last seen or, if that is more, where it should be by frame `i`."""
     last = face[max(face)][:4]
     return max(overlap(last, box[:4]), overlap(_ahead(face, i), box[:4]))
@@ -120,7 +120,7 @@ def _area(face: Face) -> float:
     return float(np.median([np.prod(box[2:4] - box[:2]) for box in face.values()]))
 
 
-def _fill(face: Face, looked: list[int], n_frames: int) -> tuple[np.ndarray, np.ndarray]:
+def fill(face: Face, looked: list[int], n_frames: int) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate and smooth a face's boxes over all frames, and say where they rest on detections."""
     at = sorted(face)
     boxes = np.stack([np.interp(range(n_frames), at, [face[i][side] for i in at]) for side in range(4)], axis=1)

@@ -19,6 +19,7 @@ from workbench.plots.results import (
     roc_curves,
 )
 from workbench.plots.style import save
+from workbench.plots.timeline import emotion_shares, emotions_over_time, reactions
 
 __all__ = [
     "accuracy_by_yaw",
@@ -29,6 +30,8 @@ __all__ = [
     "detectors",
     "differences",
     "durations",
+    "emotion_shares",
+    "emotions_over_time",
     "face_strip",
     "fit_quality",
     "fitted_face",
@@ -37,6 +40,7 @@ __all__ = [
     "learning_curves",
     "per_class",
     "protocol_gap",
+    "reactions",
     "roc_curves",
     "save",
     "scatter",

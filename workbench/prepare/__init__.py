@@ -13,11 +13,22 @@ import pandas as pd
 
 from workbench import faces, paths, scale, weights
 from workbench.errors import WorkbenchError
-from workbench.prepare.clip import SOURCE, crashed, fingerprint, moments, prepare_clip, sound_arrays
+from workbench.prepare.clip import (
+    SOURCE,
+    crashed,
+    detector_of,
+    face_arrays,
+    fingerprint,
+    moments,
+    prepare_clip,
+    sound_arrays,
+)
 from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
 from workbench.store import Store
 
 __all__ = [
+    "detector_of",
+    "face_arrays",
     "fill",
     "fingerprint",
     "moments",

@@ -108,18 +108,38 @@ def _face(clip: dict, frames: np.ndarray, times: np.ndarray, recipe: Recipe) -> 
     """Find the face, follow it, and return what the recipe keeps of it (`frames`, `landmarks`)."""
     if recipe.crop == "none" and "landmarks" not in recipe.keep:
         return {"frames": faces.whole(frames, size=recipe.size)}, None
-    # dlib is looked for at the width that suits the clip; the other detectors choose by themselves.
-    detector = None if recipe.detector in ("dlib", "given") else faces.detector(recipe.detector)
+    detector = detector_of(recipe)
     if recipe.detector == "given":
         track = faces.given(_boxes_path(clip), times, frames.shape)
     else:
         track = faces.track(frames, detector)
+    return face_arrays(frames, track.boxes, recipe, detector), track
+
+
+def detector_of(recipe: Recipe) -> faces.Detector | None:
+    """Return a recipe's detector; None for dlib's, which is looked for at the width that suits the pictures."""
+    return None if recipe.detector in ("dlib", "given") else faces.detector(recipe.detector)
+
+
+def face_arrays(
+    frames: np.ndarray, boxes: np.ndarray, recipe: Recipe, detector: faces.Detector | None = None
+) -> dict[str, np.ndarray]:
+    """Return what a recipe keeps of a face (`landmarks`, `frames`; not packed), given where it is.
+
+    Parameters
+    ----------
+    frames : (t, h, w, 3) uint8 RGB
+    boxes : (t, 4) float32
+        Left, top, right, bottom in pixels, as dlib draws them.
+    detector : Detector, optional
+        Where it knows the eyes, it is asked for them (crop: eyes).
+    """
     arrays = {}
     if "landmarks" in recipe.keep:
-        arrays["landmarks"] = faces.landmarks_clip(frames, track.boxes)
+        arrays["landmarks"] = faces.landmarks_clip(frames, boxes)
     if "frames" in recipe.keep:
-        arrays["frames"] = _crops(frames, track.boxes, recipe, detector)
-    return arrays, track
+        arrays["frames"] = _crops(frames, boxes, recipe, detector)
+    return arrays
 
 
 def _crops(frames: np.ndarray, boxes: np.ndarray, recipe: Recipe, detector: faces.Detector | None) -> np.ndarray:

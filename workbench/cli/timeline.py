@@ -1,0 +1,48 @@
+"""A long recording, and the report on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from workbench.cli.common import Json, console, errors, progress, show
+
+
+def timeline(
+    recording: Path,
+    run: Annotated[str, typer.Option(help="A run's folder, its name, or STUDY/VARIANT for its latest run.")],
+    out: Annotated[Path, typer.Option(help="The report, an HTML page; tables (CSV) go beside it.")] = Path(
+        "report.html"
+    ),
+    window: Annotated[float, typer.Option(help="Seconds that one answer is about.")] = 4.0,
+    step: Annotated[float, typer.Option(help="Seconds from one window to the next, a multiple of 0.5.")] = 2.0,
+    least: Annotated[float, typer.Option(help="Least probability of an emotion that is named, 0 to 1.")] = 0.4,
+    same: Annotated[
+        str, typer.Option(help="Faces after a cut, or long out of sight: never, by place, or always the same person.")
+    ] = "never",
+    detector: Annotated[str | None, typer.Option(help="Who finds faces [default: as the run's recipe says]")] = None,
+    keep: Annotated[
+        bool, typer.Option(help="Keep the work beside the report, so that the next report is quick.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Report on a long recording: who shows and says what, as a finished run names it, over time."""
+    from workbench import runs
+    from workbench.interact.timeline import Settings, timeline
+
+    settings = Settings(window=window, step=step, least=least, same=same, detector=detector)
+    work = out.with_name(f"{out.stem}.part")
+    found = timeline(recording, runs.load(run), settings, folder=work, keep=keep, progress=progress)
+    written = found.write(out)
+    if as_json:
+        show(found.summary.to_dict("records"), True)
+        return
+    rows = [{name: row[name] for name in ("subject", "windows", "first", "undecided", "volatility", "negative")}
+            for row in found.summary.to_dict("records")]  # fmt: skip
+    show(rows, False, title=f"{recording.name}: {found.run}")
+    for note in found.notes:
+        errors.print(escape(note))
+    console.print(f"{written[0]}, and {len(written) - 1} tables beside it", soft_wrap=True)

@@ -1,0 +1,128 @@
+"""Following several faces through a film of any length: who of this look was who in the last one?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from workbench.faces.detectors import Detector, suited
+from workbench.faces.tracking import SAME, Face, fill, likeness
+
+CUT = 28.0  # mean change of a tiny grey picture, 0..255, that talking and moving heads do not reach
+TINY = (32, 18)  # its width and height
+WIDTHS = (320, 640)  # pixels at which dlib looks: a face of an eighth of the picture's width is found
+
+
+@dataclass(frozen=True)
+class Followed:
+    """One face in a stretch of film.
+
+    `number`: counts the faces of the film in the order of their first appearance, from left to right, from 0.
+    `boxes` (t, 4) float32: left, top, right, bottom in pixels, smoothed over time.
+    `found` (t,) bool: detected in this frame, or in both the frames looked at around it.
+    `near` (t,) bool: detected no more than `Follower.every` frames away, so that the box can be trusted.
+    """
+
+    number: int
+    boxes: np.ndarray
+    found: np.ndarray
+    near: np.ndarray
+
+
+@dataclass
+class Follower:
+    """Follows the faces of a film, stretch by stretch; what it remembers does not grow with the film.
+
+    Boxes of successive looks are joined so that their overlaps add up to the most (Kuhn's assignment), where a face was
+    last seen or where it was heading. A face that is lost for longer than `gap` is another when it comes back, and so
+    is every face after a cut: no look tells who somebody is.
+
+    Parameters
+    ----------
+    detector : Detector, optional
+        By default the `DlibHog` that `suited` finds for each stretch.
+    every : int
+        Frames from one look of the detector to the next; boxes in between are interpolated.
+    gap : int
+        Frames after which a face that was not seen is lost.
+    """
+
+    detector: Detector | None = None
+    every: int = 2
+    gap: int = 15
+    faces: dict[int, Face] = field(default_factory=dict)
+    n_faces: int = 0
+    n_frames: int = 0
+    before: np.ndarray | None = None  # the last frame, tiny and grey
+
+    def follow(self, frames: np.ndarray) -> tuple[list[Followed], np.ndarray]:
+        """Return the faces of the next stretch (t, h, w, 3) uint8 RGB, and before which frames there is a cut (t,)."""
+        first, n = self.n_frames, len(frames)
+        self.n_frames += n
+        if not n:
+            return [], np.zeros(0, bool)
+        cuts = self._cuts(frames)
+        detector = self.detector or suited(frames, widths=WIDTHS)
+        met = dict(self.faces)
+        for i, frame in enumerate(frames):
+            if cuts[i]:
+                self.faces = {}
+            if (first + i) % self.every == 0:
+                self._join(first + i, detector(frame))
+                met |= self.faces
+        seen = {number: face for number, face in met.items() if max(face) >= first}
+        found = [self._followed(number, face, first, n) for number, face in sorted(seen.items())]
+        for at in np.flatnonzero(cuts):
+            for face in found:  # on which side of the cut is it?
+                side = slice(at, None) if max(seen[face.number]) < first + at else slice(None, at)
+                face.near[side] = False
+        return found, cuts
+
+    def _cuts(self, frames: np.ndarray) -> np.ndarray:
+        tiny = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), TINY, interpolation=cv2.INTER_AREA) for f in frames]
+        before = [tiny[0] if self.before is None else self.before, *tiny[:-1]]
+        self.before = tiny[-1]
+        return np.abs(np.float32(tiny) - np.float32(before)).mean(axis=(1, 2)) > CUT
+
+    def _join(self, i: int, boxes: np.ndarray) -> None:
+        """Give the boxes (k, 5) of a look to the faces they are, or to new ones."""
+        self.faces = {number: face for number, face in self.faces.items() if i - max(face) <= self.gap}
+        numbers, free = list(self.faces), set(range(len(boxes)))
+        alike = np.array([[likeness(self.faces[n], i, box) for box in boxes] for n in numbers])
+        alike = alike.reshape(len(numbers), len(boxes))
+        for row, column in zip(*linear_sum_assignment(alike, maximize=True), strict=True):
+            if alike[row, column] > SAME:
+                self.faces[numbers[row]] = self.faces[numbers[row]] | {i: boxes[column]}
+                free.discard(column)
+        for column in sorted(free, key=lambda column: boxes[column][0]):
+            self.faces[self.n_faces] = {i: boxes[column]}
+            self.n_faces += 1
+        oldest = i - 2 * self.gap
+        self.faces = {n: {k: box for k, box in face.items() if k >= oldest} for n, face in self.faces.items()}
+
+    def _followed(self, number: int, face: Face, first: int, n: int) -> Followed:
+        begin = min(first, min(face))
+        begin += -begin % self.every
+        looked = range(0, first + n - begin, self.every)
+        boxes, found = fill({i - begin: box for i, box in face.items()}, list(looked), first + n - begin)
+        detected = np.array(sorted(face)) - begin
+        away = np.abs(np.arange(len(boxes))[:, None] - detected).min(axis=1)
+        mine = slice(first - begin, None)
+        return Followed(number, boxes[mine], found[mine], (away <= self.every)[mine])
+
+    def state(self) -> dict:
+        """Return what the follower remembers, as JSON has it."""
+        faces = {str(n): {str(i): box.tolist() for i, box in face.items()} for n, face in self.faces.items()}
+        before = None if self.before is None else self.before.tolist()
+        return {"faces": faces, "n_faces": self.n_faces, "n_frames": self.n_frames, "before": before}
+
+    def restore(self, state: dict) -> None:
+        """Remember what another one did when it gave its `state`."""
+        self.n_faces, self.n_frames = state["n_faces"], state["n_frames"]
+        self.before = None if state["before"] is None else np.array(state["before"], np.uint8)
+        self.faces = {
+            int(n): {int(i): np.array(box, np.float32) for i, box in face.items()} for n, face in state["faces"].items()
+        }
