@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli import bench, corpora, features, models, studies, weights
+from workbench.cli import bench, corpora, features, live, models, studies, weights
 from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
 from workbench.errors import WorkbenchError
 
@@ -20,6 +20,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(studies.app, name="study")
 app.add_typer(bench.app, name="bench")
 app.command("features")(features.features)
+app.command("live")(live.live)
 
 
 @app.command()
