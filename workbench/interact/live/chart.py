@@ -53,12 +53,8 @@ def _seen(axes, picture: np.ndarray, answer: pd.Series) -> None:
     axes.imshow(picture)
     colour = COLOURS.get(answer["emotion"], FAINT)
     if answer["face"]:
-        left, top, right, bottom = answer[["left", "top", "right", "bottom"]].astype(float) * (
-            width,
-            height,
-            width,
-            height,
-        )
+        shares = answer[["left", "top", "right", "bottom"]].to_numpy(float)
+        left, top, right, bottom = shares * np.array([width, height, width, height])
         box = Rectangle((left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.6)
         axes.add_patch(box)
     axes.set(xticks=[], yticks=[])

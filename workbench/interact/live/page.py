@@ -50,13 +50,12 @@ def serve(run: runs.Run, *, ip: str, port: int, max_guests: int, minutes: float)
 
 def filled(folder: Path, values: dict) -> Path:
     """Write a copy of notebook 80 with these values of its parameters into a folder; return its path."""
+    from papermill.iorw import load_notebook_node
     from papermill.parameterize import parameterize_notebook
 
     (source,) = notebooks.select([NOTEBOOK])
-    notebook = nbformat.read(source, as_version=4)
-    notebook.metadata["papermill"] = {}
     path = folder / "live.ipynb"
-    nbformat.write(parameterize_notebook(notebook, values), path)
+    nbformat.write(parameterize_notebook(load_notebook_node(str(source)), values), path)
     return path
 
 

@@ -132,7 +132,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     try:
         run = runs.load(given.run)
-        server = Server(load(run), max_guests=given.guests, minutes=given.minutes, linger=given.linger)
+        server = Server(load(run).warm(), max_guests=given.guests, minutes=given.minutes, linger=given.linger)
         server.serve(Room(run))
     except WorkbenchError as error:
         sys.exit(str(error))

@@ -43,6 +43,14 @@ class Light:
         """What the model reads: of `frames`, `whole`, `waveform`."""
         return self.model.inputs
 
+    @torch.inference_mode()
+    def warm(self) -> Light:
+        """Run everything once, for the first time takes seconds, and no guest should wait for it."""
+        for encoder in self.model.encoders.values():
+            encoder(*encoder.example(1))
+        Session(self).step(0.0, np.zeros((360, 640, 3), np.uint8), np.zeros(16000, np.int16))
+        return self
+
 
 def load(run: runs.Run) -> Light:
     """Return the model of a finished run.
