@@ -269,6 +269,7 @@ function render({ model, el }) {
     record.textContent = recording === "on" ? "Recording" : "Record";
     save.hidden = discard.hidden = recording === "off";
     message.textContent = model.get("message");
+    message.classList.toggle("trouble", !/^(Saved|Starting)/.test(model.get("message")));
     if (state === "off" && timer !== null) shut();
   }
 
@@ -281,7 +282,7 @@ function render({ model, el }) {
     history = history.filter((one) => one.time > content.time - REACH);
     answered = [...answered.filter((time) => time > now - 2000), now];
     const rate = Math.max(0, answered.length - 1) / Math.max(0.1, (now - answered[0]) / 1000);
-    corner.textContent = `${content.ms.toFixed(0)} ms (95 %: ${content.p95_ms.toFixed(0)} ms) · there and back ${trip.toFixed(0)} ms · ${rate.toFixed(0)}/s`;
+    corner.textContent = `arrival to label ${content.ms.toFixed(0)} ms, 95 % within ${content.p95_ms.toFixed(0)} ms · with the browser ${trip.toFixed(0)} ms · ${rate.toFixed(0)}/s`;
     note.textContent = content.note || (content.filled < 0.5 ? "Only just begun: the answer rests on little." : "");
     root.dataset.emotion = content.emotion || "";
     root.dataset.face = content.box ? "yes" : "no";

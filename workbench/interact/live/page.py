@@ -18,6 +18,8 @@ from workbench.interact.live.client import connect
 from workbench.interact.live.protocol import MESSAGE_BYTES
 
 NOTEBOOK = "80"
+# What the browser may fetch, and whom it may send anything to: this server. (voila's template asks a CDN for icons.)
+OWN = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: mediastream:; frame-ancestors 'self'"
 ALONE = 60  # s after which a page that nobody looks at any more is ended
 
 
@@ -65,19 +67,22 @@ def _voila(path: Path, *, ip: str, port: int, token: str, max_guests: int) -> No
     from traitlets.config import Config
     from voila.app import Voila
 
-    def admit(handler, *_) -> None:
+    def admit(handler, **_) -> None:
         """Refuse a page for which there is no room."""
         if len(handler.kernel_manager.list_kernel_ids()) >= max_guests:
-            raise HTTPError(503, reason=f"There is room for {max_guests} guests, and all are here: try again later")
+            raise HTTPError(503, reason=f"All places for guests are taken ({max_guests}): try again later")
 
     settings = Config()
     settings.VoilaConfiguration.prelaunch_hook = admit
     settings.VoilaConfiguration.file_denylist = [".*"]  # the page needs no file of this folder
     settings.MappingKernelManager.cull_idle_timeout = ALONE
     settings.MappingKernelManager.cull_interval = ALONE // 2
-    limits = {"websocket_max_message_size": MESSAGE_BYTES}
+    # A closed page asks to end its kernel without an XSRF token, and voila refuses that where there is a login. Beside
+    # the login there is nothing else to post to, and that request names a kernel by an id that nobody can guess.
+    limits = {"websocket_max_message_size": MESSAGE_BYTES, "disable_check_xsrf": True}
+    limits |= {"headers": {"Content-Security-Policy": OWN}}
     options = {"ip": ip, "port": port, "token": token, "open_browser": False, "port_retries": 0}
-    app = Voila.instance(config=settings, tornado_settings=limits, log_level="WARNING", **options)
+    app = Voila.instance(config=settings, tornado_settings=limits, log_level="WARN", **options)
     app.initialize([str(path)])
     app.start()
 
