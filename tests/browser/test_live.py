@@ -110,7 +110,6 @@ def begin(page) -> float:
 def end(page) -> None:
     page.click(".wb-live .start")
     page.wait_for_function("() => document.querySelector('.wb-live .start').textContent === 'Start'")
-    page.evaluate("() => { document.querySelector('.wb-live').dataset.emotion = ''; }")
 
 
 def drawn(page, emotion: str, colours: dict) -> int:
@@ -135,7 +134,8 @@ def check(page, shot, name: str) -> None:
     """A face box, a label, the latency; then each sense alone."""
     from workbench.emotions import COLOURS
 
-    page.wait_for_selector(".wb-live .start:enabled", timeout=180_000)
+    page.wait_for_selector(".wb-live .start:enabled", state="attached", timeout=180_000)
+    page.locator(".wb-live .start").scroll_into_view_if_needed()
     took = begin(page)
     assert took < 5, f"the first label came after {took:.1f} s"
     emotion = page.get_attribute(".wb-live", "data-emotion")

@@ -29,7 +29,7 @@ class Devices {
   }
 
   async open(camera, microphone) {
-    if (!navigator.mediaDevices) throw new Error("this page is not allowed camera and microphone: browsers give them only to pages of this machine (127.0.0.1) or over https");
+    if (!navigator.mediaDevices) throw new Error("browsers give them only to pages of this machine (127.0.0.1) or over https");
     const plain = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     this.stream = await navigator.mediaDevices.getUserMedia({
       video: camera && { width: { ideal: 1280 }, height: { ideal: 720 } },
@@ -60,9 +60,8 @@ class Devices {
     if (!this.context || !this.pending.length) return null;
     let blocks = this.pending;
     this.pending = [];
-    const most = this.sampleRate; // more than a second in waiting: the oldest is lost
     let total = blocks.reduce((sum, block) => sum + block.length, 0);
-    while (total > most) total -= blocks.shift().length;
+    while (total > this.sampleRate) total -= blocks.shift().length; // more than a second waits: the oldest is lost
     const pcm = new Int16Array(total);
     let at = 0;
     for (const block of blocks) for (const value of block) pcm[at++] = Math.round(32767 * Math.max(-1, Math.min(1, value)));
@@ -73,8 +72,7 @@ class Devices {
     const { videoWidth, videoHeight } = this.video;
     if (!this.video.srcObject || !videoWidth) return null;
     const scale = Math.min(1, this.width / videoWidth);
-    this.paper.width = Math.round(videoWidth * scale);
-    this.paper.height = Math.round(videoHeight * scale);
+    Object.assign(this.paper, { width: Math.round(videoWidth * scale), height: Math.round(videoHeight * scale) });
     this.paper.getContext("2d").drawImage(this.video, 0, 0, this.paper.width, this.paper.height);
     const blob = await new Promise((done) => this.paper.toBlob(done, "image/jpeg", QUALITY));
     return blob && blob.arrayBuffer();
@@ -92,13 +90,9 @@ class Devices {
 function wiped(canvas) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const scale = window.devicePixelRatio || 1;
-  if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-  }
+  Object.assign(canvas, { width: Math.round(width * scale), height: Math.round(height * scale) }); // this wipes it
   const pen = canvas.getContext("2d");
-  pen.setTransform(scale, 0, 0, scale, 0, 0);
-  pen.clearRect(0, 0, width, height);
+  pen.scale(scale, scale);
   return { pen, width, height };
 }
 
@@ -126,10 +120,13 @@ function label(pen, answer, colour, x, y) {
   if (!answer.emotion) return;
   const words = `${answer.emotion} ${(100 * answer.probabilities[answer.emotion]).toFixed(0)} %`;
   pen.font = "bold 17px system-ui, sans-serif";
+  const width = pen.measureText(words).width + 14;
+  const at = Math.min(x, pen.canvas.clientWidth - width) - 1.5;
+  const [red, green, blue] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   pen.fillStyle = colour;
-  pen.fillRect(x - 1.5, y - 20, pen.measureText(words).width + 14, 25);
-  pen.fillStyle = "#fff";
-  pen.fillText(words, x + 6, y - 2);
+  pen.fillRect(at, y - 20, width, 25);
+  pen.fillStyle = 0.3 * red + 0.6 * green + 0.1 * blue > 140 ? "#000" : "#fff";
+  pen.fillText(words, at + 7, y - 2);
 }
 
 function drawBars(pen, answer, colours, height) {
@@ -139,15 +136,14 @@ function drawBars(pen, answer, colours, height) {
   pen.fillStyle = "rgba(0, 0, 0, 0.6)";
   if (names.length) pen.fillRect(6, top - 4, 214, 20 * names.length + 8);
   names.forEach((name, i) => {
-    const y = top + 20 * i;
+    const [y, share] = [top + 20 * i, answer.probabilities[name]];
+    for (const [style, length] of [["rgba(255, 255, 255, 0.2)", 90], [colours[name], 90 * share]]) {
+      pen.fillStyle = style;
+      pen.fillRect(84, y + 4, length, 11);
+    }
     pen.fillStyle = "#fff";
     pen.fillText(name, 12, y + 14);
-    pen.fillStyle = "rgba(255, 255, 255, 0.2)";
-    pen.fillRect(84, y + 4, 90, 11);
-    pen.fillStyle = colours[name];
-    pen.fillRect(84, y + 4, 90 * answer.probabilities[name], 11);
-    pen.fillStyle = "#fff";
-    pen.fillText(`${(100 * answer.probabilities[name]).toFixed(0)} %`, 180, y + 14);
+    pen.fillText(`${(100 * share).toFixed(0)} %`, 180, y + 14);
   });
 }
 
@@ -176,13 +172,10 @@ function drawChart(canvas, history, classes, colours) {
     pen.fillStyle = "#222"; pen.fillText(name, right + 31, top + 14 + 22 * i);
     pen.lineWidth = 2;
     pen.beginPath();
-    let before = null;
-    for (const answer of history) {
-      const share = answer.probabilities[name];
-      if (share === undefined) { before = null; continue; }
-      if (before !== null && answer.time - before < 1) pen.lineTo(x(answer.time), y(share));
-      else pen.moveTo(x(answer.time), y(share));
-      before = answer.time;
+    let before = -1;
+    for (const { time, probabilities } of history.filter((answer) => answer.emotion)) {
+      pen[time - before < 1 ? "lineTo" : "moveTo"](x(time), y(probabilities[name]));
+      before = time;
     }
     pen.stroke();
   });
@@ -208,7 +201,8 @@ function render({ model, el }) {
   const note = element("div", root, { className: "note" });
   const message = element("div", root, { className: "message" });
   const chart = element("canvas", root, { className: "chart" });
-  const foot = `Run ${model.get("run_name")}; each answer goes by the last ${model.get("reach")} s. Picture and sound stay on the machine that serves this page, and are kept only while you record.`;
+  const keeping = "Picture and sound stay on the machine that serves this page, and are kept only if you record and save.";
+  const foot = `Run ${model.get("run_name")}; each answer goes by the last ${model.get("reach")} s. ${keeping}`;
   element("div", root, { className: "foot", textContent: foot });
 
   const devices = new Devices(video, model.get("width"));
@@ -225,8 +219,7 @@ function render({ model, el }) {
       const has = Object.keys(given).filter((name) => given[name]);
       if (!has.length || timer === null) return;
       sent.set(++number, now);
-      const time = (performance.now() - began) / 1000;
-      model.send({ kind: "step", number, time, sample_rate: devices.sampleRate, has }, undefined, has.map((name) => given[name]));
+      model.send({ kind: "step", number, time: (performance.now() - began) / 1000, sample_rate: devices.sampleRate, has }, undefined, has.map((name) => given[name]));
     } finally {
       busy = false;
     }
@@ -239,9 +232,8 @@ function render({ model, el }) {
     try {
       await devices.open(...boxes.map((box) => box.checked));
     } catch (error) {
-      devices.close();
+      shut();
       message.textContent = `No camera or microphone: ${error.message}`;
-      start.disabled = false;
       return;
     }
     [history, answered, began] = [[], [], performance.now()];
@@ -256,6 +248,7 @@ function render({ model, el }) {
     devices.close();
     start.disabled = false;
     corner.textContent = "off";
+    root.dataset.emotion = root.dataset.face = note.textContent = "";
     drawOver(over, video, null, colours);
   }
 
@@ -282,7 +275,8 @@ function render({ model, el }) {
     history = history.filter((one) => one.time > content.time - REACH);
     answered = [...answered.filter((time) => time > now - 2000), now];
     const rate = Math.max(0, answered.length - 1) / Math.max(0.1, (now - answered[0]) / 1000);
-    corner.textContent = `arrival to label ${content.ms.toFixed(0)} ms, 95 % within ${content.p95_ms.toFixed(0)} ms · with the browser ${trip.toFixed(0)} ms · ${rate.toFixed(0)}/s`;
+    const [ms, p95, all] = [content.ms, content.p95_ms, trip].map((one) => `${one.toFixed(0)} ms`);
+    corner.textContent = `arrival to label ${ms}, 95 % within ${p95} · with the browser ${all} · ${rate.toFixed(0)}/s`;
     note.textContent = content.note || (content.filled < 0.5 ? "Only just begun: the answer rests on little." : "");
     root.dataset.emotion = content.emotion || "";
     root.dataset.face = content.box ? "yes" : "no";

@@ -57,6 +57,10 @@ class Guest:
         """Return how many guests the process has."""
         return self.ask({"ask": "count"})["guests"]
 
+    def room(self) -> int:
+        """Return how many guests the process takes."""
+        return self.ask({"ask": "count"})["max_guests"]
+
     def ask(self, header: dict, *parts: bytes) -> dict:
         """Send a message and return the answer."""
         message = pack(header, *parts)

@@ -37,8 +37,10 @@ def serve(run: runs.Run, *, ip: str, port: int, max_guests: int, minutes: float)
     os.environ.update(WORKBENCH_DATA=str(paths.data().resolve()), WORKBENCH_FIGURES=str(paths.figures().resolve()))
     with (
         tempfile.TemporaryDirectory(prefix="workbench-live-") as folder,
-        connect(run, max_guests=max_guests, minutes=minutes),  # no guest: keeps the model for those to come
+        connect(run, max_guests=max_guests, minutes=minutes) as keeper,  # no guest: keeps the model for those to come
     ):
+        if (room := keeper.room()) != max_guests:
+            yield f"the model process of this run is there already, and takes {room} guests"
         path = filled(Path(folder), {"profile": "smoke", "run": run.name, "max_guests": max_guests, "minutes": minutes})
         yield f"open http://{_named(ip)}:{port}/?token={token}"
         if not _own(ip):

@@ -87,7 +87,7 @@ class Server:
             if header.get("ask") == "begin":
                 return self._begin(connection, header)
             if header.get("ask") == "count":
-                return {"guests": len(self.sessions)}
+                return {"guests": len(self.sessions), "max_guests": self.max_guests}
             return self._step(connection, header, parts)
         except WorkbenchError as error:
             return {"error": str(error)}

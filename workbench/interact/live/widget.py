@@ -74,9 +74,9 @@ class Live(anywidget.AnyWidget):
                 self._step(content, [bytes(one) for one in buffers], arrived)
             elif content.get("kind") in acts:
                 acts[content["kind"]]()
-        except WorkbenchError as error:
+        except (WorkbenchError, OSError, LookupError, TypeError, ValueError) as error:
             self.stop()
-            self.message = str(error)
+            self.message = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
 
     def start(self) -> None:
         """Take a place in the model process, which is started if there is none."""
