@@ -18,7 +18,7 @@ def executed(tmp_path_factory):
 
 def test_all_run_in_order_and_leave_their_copies(executed):
     assert list(executed) == sorted(executed)
-    assert len(executed) == 12
+    assert len(executed) == 13
     for name, row in executed.items():
         assert row["state"] == "run"
         cells = nbformat.read(row["path"], as_version=4).cells

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli import bench, corpora, features, models, studies, timeline, weights
+from workbench.cli import bench, corpora, features, live, models, studies, timeline, weights
 from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
 from workbench.errors import WorkbenchError
 
@@ -21,6 +21,7 @@ app.add_typer(studies.app, name="study")
 app.add_typer(bench.app, name="bench")
 app.command("features")(features.features)
 app.command("timeline")(timeline.timeline)
+app.command("live")(live.live)
 
 
 @app.command()

@@ -83,3 +83,18 @@ def bench_timeline(
     from workbench.bench import timeline
 
     show(timeline.measure(clips, run=run, minutes=minutes, progress=progress), as_json)
+
+
+@app.command("live")
+def bench_live(
+    clips: Annotated[list[Path], typer.Argument(help="Recordings, played one after the other in real time.")],
+    run: Annotated[str | None, typer.Option(help="A run of study light [default: full size, random weights]")] = None,
+    guests: Annotated[int, typer.Option(min=1, help="At the same time.")] = 1,
+    seconds: Annotated[float, typer.Option(min=2, help="How long they are played.")] = 30,
+    as_json: Json = False,
+) -> None:
+    """Time the live page's model process: from a picture's arrival to its label, 15 a second with sound."""
+    from workbench.bench import live
+    from workbench.interact.live import chosen
+
+    show(live.live_latency(clips, run=chosen(run) if run else None, guests=guests, seconds=seconds), as_json)
