@@ -36,11 +36,12 @@ def draw(
         If the study has no results on this corpus at this size; without a study, if none has.
     """
     folder, chosen = folder or paths.figures(), [study] if study else with_results(corpus, size) or [FIRST]
-    whole = {name: None if name in (study, FIRST) else 1 for name in chosen}
-    made = list(chain(*(islice(each(name, corpus=corpus, size=size), most) for name, most in whole.items())))
+    every = [studies.load(name) for name in chosen]
+    most = [None if name in (study, FIRST) else 1 for name in chosen]
+    made = list(chain(*(islice(each(one, corpus=corpus, size=size), n) for one, n in zip(every, most, strict=True))))
     steps = progress(made, total=len(made), description="saving figures") if progress else made
     files = {name: plots.save(figure, name, data, folder=folder) for name, figure, data in steps}
-    written = {name: save_table(table(name, corpus=corpus, size=size), size, folder=folder) for name in chosen}
+    written = {one.name: save_table(table(one, corpus=corpus, size=size), size, folder=folder) for one in every}
     return files | {f"{name}_table": paths for name, paths in written.items()}
 
 
@@ -50,7 +51,7 @@ def with_results(corpus: str, size: str) -> list[str]:
     return [name for name, of in recorded.items() if ((of["corpus"] == corpus) & (of["size"] == size)).any()]
 
 
-def table(study: str, *, corpus: str = "demo", size: str = "demo") -> writing.Table:
+def table(study: str | Study, *, corpus: str = "demo", size: str = "demo") -> writing.Table:
     """Return a study's table (`studies.tables.table`), from its saved results.
 
     Raises
@@ -58,8 +59,9 @@ def table(study: str, *, corpus: str = "demo", size: str = "demo") -> writing.Ta
     WorkbenchError
         If the study has no results on this corpus at this size.
     """
+    study = study if isinstance(study, Study) else studies.load(study)
     made = results.results(study, corpus=corpus, size=size)
-    return tables.table(studies.load(study), runs.predictions(made), costs=results.costs(made))
+    return tables.table(study, runs.predictions(made), costs=results.costs(made))
 
 
 def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -> list[Path]:
@@ -68,10 +70,13 @@ def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -
     return writing.save(table, name, folder=(folder or paths.figures()) / "tables")
 
 
-def each(study: str = FIRST, *, corpus: str = "demo", size: str = "demo") -> Iterator[tuple[str, Figure, pd.DataFrame]]:
+def each(
+    study: str | Study = FIRST, *, corpus: str = "demo", size: str = "demo"
+) -> Iterator[tuple[str, Figure, pd.DataFrame]]:
     """Yield each figure of a study, the accuracies first: its name, the figure, and the data it shows."""
-    titles = _titles(studies.load(study))
-    made = results.results(study, corpus=corpus, size=size)
+    whole = study if isinstance(study, Study) else studies.load(study)
+    study, titles = whole.name, _titles(whole)
+    made = results.results(whole, corpus=corpus, size=size)
     predictions = runs.predictions(made)
     card = CORPORA[corpus.partition(":")[0]].card
     note = f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
@@ -80,7 +85,7 @@ def each(study: str = FIRST, *, corpus: str = "demo", size: str = "demo") -> Ite
     yield f"{study}_accuracy", plots.bars(summary, note=note), summary
     if summary["protocol"].nunique() == 2 and "random" in set(summary["protocol"]):
         yield f"{study}_protocol_gap", plots.protocol_gap(summary, note=note), summary
-    if "yaw" in predictions and (groups := studies.load(study).groups()):
+    if "yaw" in predictions and (groups := whole.groups()):
         by_yaw = evaluation.by_yaw(predictions)
         yield f"{study}_by_yaw", plots.accuracy_by_yaw(by_yaw, groups, note=note), by_yaw
     for variant, mine in predictions[predictions["protocol"] != "random"].groupby("variant", sort=False):

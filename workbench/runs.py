@@ -3,7 +3,7 @@
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
 `history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
 test prediction), `cost.json` where a study measures costs, `tensorboard/` where its events were asked for and, last,
-`done`.
+`done`. Of a network in training there are a `history.csv` that grows by the epoch, and `checkpoint.pt`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class Run:
     def begin(self) -> None:
         """Write the parameters and the environment."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+        part = self.folder / "params.yaml.part"
+        part.write_text(yaml.safe_dump(self.params, sort_keys=False))
+        os.replace(part, self.folder / "params.yaml")  # whole or not there: others look while it is made
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1))
 
     def finish(self, predictions: pd.DataFrame, *, history=None, embedding: np.ndarray | None = None) -> None:
@@ -124,9 +126,10 @@ def load(name: str | Path) -> Run:
     return matches[0]
 
 
-def find(study: str = "*", variant: str = "*", **params) -> list[Run]:
-    """Return the finished runs, sorted by name, whose parameters have the given values."""
-    folders = sorted(path.parent for path in paths.runs().glob(f"{study}/{variant}/*/done"))
+def find(study: str = "*", variant: str = "*", *, unfinished: bool = False, **params) -> list[Run]:
+    """Return the finished runs, sorted by name, whose parameters have the given values; and `unfinished` ones too."""
+    mark = "params.yaml" if unfinished else "done"
+    folders = sorted(path.parent for path in paths.runs().glob(f"{study}/{variant}/*/{mark}"))
     found = map(_read, folders)
     return [run for run in found if all(run.params.get(key) == value for key, value in params.items())]
 
