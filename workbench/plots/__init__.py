@@ -19,11 +19,13 @@ from workbench.plots.results import (
     roc_curves,
 )
 from workbench.plots.style import save
+from workbench.plots.training import compare_learning
 
 __all__ = [
     "accuracy_by_yaw",
     "augmentations",
     "bars",
+    "compare_learning",
     "confusion_matrix",
     "counts",
     "detectors",
