@@ -24,7 +24,21 @@ import yaml
 from workbench import paths
 from workbench.errors import WorkbenchError
 from workbench.recipes import digest
+from workbench.representation import card
 
+SHOWN = (
+    "corpus",
+    "size",
+    "protocol",
+    "fold",
+    "seed",
+    "modality",
+    "encoders",
+    "fusion",
+    "classical",
+    "members",
+    "given",
+)
 LIBRARIES = ("torch", "torchaudio", "accelerate", "numpy", "pandas", "scikit-learn", "av", "dlib-bin")
 
 
@@ -87,6 +101,19 @@ class Run:
     def embedding(self) -> np.ndarray:
         """Return the embedding (n, D) float32, row by row of the test predictions."""
         return np.load(self.folder / "embedding.npy", allow_pickle=False)
+
+    def _repr_html_(self) -> str:
+        facts = {key: self.params.get(key, "") for key in SHOWN} | {
+            "state": "finished" if self.done else "not finished"
+        }
+        if (self.folder / "history.csv").exists() and self.done:
+            facts["epochs"] = len(self.history())
+        if self.done:
+            table = self.predictions()
+            tested = table[table["usage"] == "test"]
+            right = (tested["predicted"] == tested["emotion"]).mean()
+            facts["test"] = f"{100 * right:.1f} % of {len(tested)} clips of {tested['speaker'].nunique()} speakers"
+        return card("Run", self.name, facts)
 
 
 def make(params: dict, *, root: Path | None = None) -> Run:

@@ -30,6 +30,7 @@ import yaml
 
 from workbench import paths
 from workbench.errors import WorkbenchError, choose
+from workbench.representation import card
 from workbench.splits import PROTOCOLS, SHARING
 
 FOLDER = Path(__file__).parent
@@ -111,6 +112,12 @@ class Study:
             if "group" in settings:
                 found.setdefault(settings["group"], {})[name] = settings.get("title", name)
         return found
+
+    def _repr_html_(self) -> str:
+        from workbench.studies.showing import short
+
+        facts, rows = short(self)
+        return card("Study", f"{self.name}: {self.title}", facts, table=rows)
 
     def modality(self, variant: str) -> str:
         """Return what a variant hears or sees: `audio`, `video`, or `audiovisual`."""
