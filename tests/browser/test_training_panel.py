@@ -48,8 +48,12 @@ def row(page, label):
     return page.locator(".widget-vbox").filter(has=exact).last
 
 
+def button(page, name):
+    return page.locator("button").filter(has_text=re.compile(rf"^\s*{name}\s*$"))
+
+
 def press(page, name):
-    page.get_by_role("button", name=name, exact=True).click()
+    button(page, name).click()
 
 
 def epochs(name):
@@ -75,7 +79,7 @@ def drawn(page):
 
 def in_voila(page, voila, path):
     page.goto(voila(path))
-    page.get_by_role("button", name="Start", exact=True).wait_for(timeout=120_000)
+    button(page, "Start").wait_for(timeout=120_000)
 
 
 def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila, notebook, shot, ended):
@@ -89,14 +93,14 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     field = row(page, "epochs")
     field.locator("input").fill("many")
     field.get_by_text("training setting epochs is 'many', expected a whole number").wait_for()
-    assert page.get_by_role("button", name="Start", exact=True).is_disabled()
+    assert button(page, "Start").is_disabled()
     shot(page, "training_panel_reason", full_page=True)
     field.locator("input").fill("2500")
     page.get_by_text("16 takes of 4 speakers, 2 emotions; voice, speaker-disjoint: 2 runs").wait_for()
 
     boxes = page.locator(".workbench-copybox")
     for number in range(3):
-        boxes.nth(number).get_by_role("button").click()
+        boxes.nth(number).locator("button").click()
         boxes.nth(number).get_by_text("Copied").wait_for()
         shown = boxes.nth(number).locator("pre").inner_text()
         assert page.evaluate("navigator.clipboard.readText()").strip() == shown.strip()
@@ -134,7 +138,9 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     press(again, "Stop")
     again.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
     assert page.troubles == []
-    strangers = [url for url in asked if not re.match(r"(http|ws)://127\.0\.0\.1|blob:|data:", url)]
+    # Voila's own template asks for an icon font that it has itself; no part of the panel asks for anything.
+    known = r"(http|ws)://127\.0\.0\.1|blob:|data:|https://cdn\.jsdelivr\.net/npm/@fortawesome/"
+    strangers = [url for url in asked if not re.match(known, url)]
     assert strangers == []
 
 
@@ -149,7 +155,7 @@ def test_in_jupyterlab_a_finished_training_shows_its_curves(page, lab, notebook,
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
-    page.get_by_role("button", name="Start", exact=True).wait_for(timeout=120_000)
+    button(page, "Start").wait_for(timeout=120_000)
     row(page, "epochs").locator("input").fill("6")
     page.get_by_text("2 runs").first.wait_for()
     press(page, "Start")

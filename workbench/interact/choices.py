@@ -204,7 +204,9 @@ def fields_of(study: Study, about: Mapping) -> dict[str, str | bool]:
     training, profile = dict(study.training), study.profiles.get("full", {})
     given |= {"name": study.name, "corpus": study.corpus, "protocol": study.protocol, "repeats": study.repeats}
     given |= {key: about[key] for key in ("root", "jobs") if about.get(key)}
-    given |= {"emotions": ", ".join(study.classes)} | {key: profile.get(key, "") for key in ("n_folds", "folds")}
+    whole = study.classes == in_order(CORPORA[study.corpus].card.emotions)
+    given |= {"emotions": "" if whole else ", ".join(study.classes)}
+    given |= {key: profile.get(key, "") for key in ("n_folds", "folds")}
     given |= {name: training.pop(name) for name in TRAINED if name in training} | {"more": training}
     given |= {"recipe": study.recipe.get("name", ""), "recipe_options": _rest(study.recipe)}
     for side in ("voice", "face"):

@@ -19,6 +19,7 @@ from workbench.studies import under_way
 
 COMPARED = 6  # runs shown unless others are chosen
 PANELS = (("loss", "Cross-entropy (nats)", 1), ("accuracy", "Accuracy (%)", 100))
+SIDES = "<small>solid: inner validation clips, which choose the epoch that is kept; dotted: training clips</small>"
 CELL = "padding:1px 10px 1px 0;text-align:{};white-space:nowrap"
 
 
@@ -60,7 +61,7 @@ class Monitor(W.VBox):
         """Begin to look every second, and to draw; a page that shows the monitor does that."""
         if self.figure is None:
             self.figure = _figure()
-            self.place.children = [self.figure]
+            self.place.children = [self.figure, W.HTML(SIDES)]
             self.ticking = every_second(self, "refresh")
         self._draw()
 
@@ -118,10 +119,12 @@ def _figure():
     from plotly import graph_objects as go
     from plotly.subplots import make_subplots
 
-    axes = make_subplots(rows=1, cols=3, column_widths=[0.4, 0.4, 0.2], horizontal_spacing=0.07)
+    axes = make_subplots(rows=1, cols=3, column_widths=[0.4, 0.4, 0.2], horizontal_spacing=0.08)
     figure = go.FigureWidget(axes)
+    figure._config = {"responsive": True, "displaylogo": False}
     figure.update_layout(
         height=340,
+        autosize=True,
         margin={"l": 50, "r": 10, "t": 10, "b": 40},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         paper_bgcolor="white",
@@ -134,7 +137,7 @@ def _figure():
     for column, unit in enumerate((*(unit for _, unit, _ in PANELS), "Learning rate"), start=1):
         figure.update_yaxes(title_text=unit, title_standoff=4, row=1, col=column, **style)
     figure.update_yaxes(range=[0, 102], row=1, col=2)
-    figure.update_yaxes(exponentformat="power", row=1, col=3)
+    figure.update_yaxes(exponentformat="e", showexponent="all", row=1, col=3)
     return figure
 
 
@@ -204,7 +207,7 @@ def _headline(study: str, process: dict | None, watched: Sequence[watching.Watch
         left = span(watching.seconds_left(watched, process))
         parts += [f"{left} left at most"] if left else []
     reason = process.get("reason") if process else ""
-    return " · ".join(parts) + (f'<br><span style="color:#a50000">{escape(reason)}</span>' if reason else "")
+    return " · ".join(parts) + (f'<br><span style="color:#c1121f">{escape(reason)}</span>' if reason else "")
 
 
 def _rows(table: pd.DataFrame) -> str:

@@ -23,7 +23,7 @@ from workbench.studies import under_way
 
 NEW = "a new training"
 COLUMNS = (("Data", "Protocol"), ("Model", "Training"))
-LABEL, INPUT = "110px", "250px"
+LABEL, INPUT, INDENT = "110px", "250px", "118px"
 ENDED = {"stopped": "Go on", "killed": "Go on", "failed": "Try again", "finished": "Start again"}
 
 
@@ -82,7 +82,8 @@ class TrainingPanel(W.VBox):
         self.checked = checks.check({name: one.value for name, one in self.inputs.items()})
         for name, note in self.notes.items():
             reason = self.checked.reasons.get(name, "")
-            note.value = _small(reason, "#a50000") if reason else _small(self._hint(name), "#777777")
+            note.value = _small(reason, "#c1121f") if reason else _small(self._hint(name), "#777777")
+            note.layout.display = "" if note.value else "none"
         self.says.value = escape(self.checked.says) if self.checked.good else ""
         for box in self.boxes.values():
             box.text = ""
@@ -115,9 +116,13 @@ class TrainingPanel(W.VBox):
             under_way.ask(name, None)
         else:
             self.save()
-            self.started = under_way.start(name, self.checked.words)
+            chosen = {key: self.checked.chosen[key] for key in ("corpus", "root", "jobs")}
+            self.started = under_way.start(name, self.checked.words, **chosen)
         self._find()
+        self.busy = True  # the fields are those of the training already
         self.known.value = name
+        self.busy = False
+        self.monitor.watch(name)
 
     def pause(self) -> None:
         """Ask the process to wait, at a checkpoint."""
@@ -147,7 +152,7 @@ class TrainingPanel(W.VBox):
         try:
             act()
         except WorkbenchError as error:
-            self.state.value = _small(str(error), "#a50000")
+            self.state.value = _small(str(error), "#c1121f")
             return
         self.refresh()
 
@@ -162,7 +167,7 @@ class TrainingPanel(W.VBox):
         return W.HBox(columns, layout=W.Layout(flex_flow="row wrap"))
 
     def _row(self, name: str) -> W.VBox:
-        self.notes[name] = W.HTML(layout=W.Layout(margin=f"-3px 0 0 {LABEL}", width="auto"))
+        self.notes[name] = W.HTML(layout=W.Layout(margin=f"0 0 2px {INDENT}", width="auto"))
         label = W.HTML(FIELDS[name].label, layout=W.Layout(width=LABEL))
         parts = [self.inputs[name]] if FIELDS[name].kind == "yes" else [label, self.inputs[name]]
         return W.VBox([W.HBox(parts), self.notes[name]])
@@ -188,7 +193,7 @@ class TrainingPanel(W.VBox):
             try:
                 values = fields_of(studies.load(name), under_way.latest(name) or {})
             except (WorkbenchError, KeyError, TypeError) as error:
-                self.state.value = _small(str(error), "#a50000")
+                self.state.value = _small(str(error), "#c1121f")
                 self.monitor.watch(name)
                 return
         self.fill(values)
@@ -220,7 +225,9 @@ def _input(name: str, field: Field) -> W.Widget:
     """Return the input of a field."""
     layout = W.Layout(width=INPUT)
     if field.kind == "yes":
-        return W.Checkbox(description=field.label, indent=False, layout=W.Layout(width="auto", margin=f"0 0 0 {LABEL}"))
+        return W.Checkbox(
+            description=field.label, indent=False, layout=W.Layout(width="auto", margin=f"0 0 0 {INDENT}")
+        )
     if isinstance(field.kind, tuple):
         return W.Dropdown(options=field.kind, value=field.default, layout=layout)
     return W.Text(value=str(field.default), layout=layout)

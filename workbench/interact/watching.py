@@ -157,7 +157,7 @@ def seconds_left(watched: Sequence[Watched], process: dict | None) -> float:
         if name in known and known[name].state == "finished":
             continue
         alike = [whole[other] for other in known if other.split("/")[1] == name.split("/")[1]]
-        guess = np.nanmax([np.nan, *(alike or whole.values())]) if len(whole) else np.nan
+        guess = max((one for one in alike or whole.values() if np.isfinite(one)), default=np.nan)
         left += known[name].seconds_left if name in known and known[name].epochs else guess
     return left / max(1, min(process.get("jobs", 1), len(process["runs"])))
 

@@ -128,8 +128,10 @@ def command(study: str | Path, *, corpus: str, root: str | Path | None = None, *
     return words
 
 
-def start(study: str, words: Sequence[str]) -> subprocess.Popen:
+def start(study: str, words: Sequence[str], **about) -> subprocess.Popen:
     """Start a process of its own that makes a study's runs, whatever becomes of this one; `words` are `command`'s.
+
+    `about` is what is said of it until it speaks for itself (`announced`).
 
     Raises
     ------
@@ -149,7 +151,7 @@ def start(study: str, words: Sequence[str]) -> subprocess.Popen:
             env=environment,
             start_new_session=True,
         )
-    said = _process(process.pid) | {"command": [sys.executable, *words], "state": "running"}
+    said = _process(process.pid) | {"command": [sys.executable, *words], "state": "running"} | about
     _write(_path(study, process.pid), said)  # until it announces itself, which takes some seconds
     return process
 
