@@ -11,6 +11,7 @@ import requests
 from workbench import paths, studies
 from workbench.studies import under_way
 
+CURVE = ".js-plotly-plot .scatterlayer path.js-line"
 CELL = """
 from workbench.interact import training
 panel = training.panel(root={root!r}, name={name!r}, n_folds=2, epochs=3000, patience=3000, batch_size=4,
@@ -71,14 +72,12 @@ def wait(condition, seconds=120):
 
 def drawn(page):
     """The longest curve's path, as the browser has drawn it."""
-    paths = page.locator(".js-plotly-plot .scatterlayer path.js-line").evaluate_all(
-        "all => all.map(p => p.getAttribute('d'))"
-    )
-    return max(paths, key=len, default="")
+    curves = page.locator(CURVE)
+    return max(curves.evaluate_all("all => all.map(one => one.getAttribute('d'))"), key=len, default="")
 
 
-def in_voila(page, voila, path):
-    page.goto(voila(path))
+def visit(page, address):
+    page.goto(address, timeout=120_000)
     button(page, "Start").wait_for(timeout=120_000)
 
 
@@ -86,33 +85,34 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     name = "in_voila"
     ended(name)
     asked = []
+    page.set_viewport_size({"width": 1280, "height": 1250})  # the panel as a whole, without its commands
     page.on("request", lambda request: asked.append(request.url))
-    path = notebook(name)
-    in_voila(page, voila, path)
+    address = voila(notebook(name))
+    visit(page, address)
 
     field = row(page, "epochs")
     field.locator("input").fill("many")
     field.get_by_text("training setting epochs is 'many', expected a whole number").wait_for()
     assert button(page, "Start").is_disabled()
-    shot(page, "training_panel_reason", full_page=True)
+    shot(page, "training_panel_reason")
     field.locator("input").fill("2500")
     page.get_by_text("16 takes of 4 speakers, 2 emotions; voice, speaker-disjoint: 2 runs").wait_for()
 
-    boxes = page.locator(".workbench-copybox")
-    for number in range(3):
-        boxes.nth(number).locator("button").click()
-        boxes.nth(number).get_by_text("Copied").wait_for()
-        shown = boxes.nth(number).locator("pre").inner_text()
+    for title, part in (("command line", "study run"), ("notebook", "papermill"), ("The study,", "epochs: 2500")):
+        box = page.locator(".workbench-copybox").filter(has_text=title).first
+        box.locator("button").click()
+        box.get_by_text("Copied").wait_for()
+        shown = box.locator("pre").inner_text()
+        assert part in shown
         assert page.evaluate("navigator.clipboard.readText()").strip() == shown.strip()
-    assert "epochs: 2500" in shown
 
     press(page, "Start")
     page.get_by_text("Is being made").wait_for(timeout=60_000)
-    page.locator(".js-plotly-plot .scatterlayer path.js-line").first.wait_for(timeout=120_000)
+    page.locator(CURVE).first.wait_for(timeout=120_000)
     assert studies.load(name).training["epochs"] == 2500
     first = drawn(page)
     wait(lambda: drawn(page) != first)  # the curve moves
-    shot(page, "training_panel_running", full_page=True)
+    shot(page, "training_panel_running")
 
     press(page, "Pause")
     page.get_by_text("Is paused, at a checkpoint").wait_for(timeout=60_000)
@@ -122,7 +122,7 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     page.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
     before = epochs(name)
     assert before > 0
-    shot(page, "training_panel_stopped", full_page=True)
+    shot(page, "training_panel_stopped")
     press(page, "Go on")
     page.get_by_text("Is being made").wait_for(timeout=60_000)
     wait(lambda: epochs(name) > before)
@@ -130,11 +130,11 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     page.close()  # a closed page loses nothing
     again = page.context.new_page()
     there = epochs(name)
-    in_voila(again, voila, path)
+    visit(again, address)
     again.get_by_text("Is being made").wait_for(timeout=60_000)
     assert row(again, "epochs").locator("input").input_value() == "2500"
     wait(lambda: epochs(name) > there)
-    again.locator(".js-plotly-plot .scatterlayer path.js-line").first.wait_for(timeout=60_000)
+    again.locator(CURVE).first.wait_for(timeout=60_000)
     press(again, "Stop")
     again.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
     assert page.troubles == []
@@ -160,7 +160,7 @@ def test_in_jupyterlab_a_finished_training_shows_its_curves(page, lab, notebook,
     page.get_by_text("2 runs").first.wait_for()
     press(page, "Start")
     page.get_by_text("Is finished").wait_for(timeout=180_000)
-    page.locator(".js-plotly-plot .scatterlayer path.js-line").first.wait_for(timeout=60_000)
+    page.locator(CURVE).first.wait_for(timeout=60_000)
     page.locator(".js-plotly-plot").scroll_into_view_if_needed()
     shot(page, "training_panel_lab")
     assert len(list((paths.runs() / name).glob("*/*/done"))) == 2

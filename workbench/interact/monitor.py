@@ -44,7 +44,7 @@ class Monitor(W.VBox):
         )
         self.tensorboard = CopyBox(title="The same curves in TensorBoard, where its events were left (--tensorboard)")
         self.tensorboard.on_seen(self.awake)
-        self.place = W.VBox(layout=W.Layout(min_height="340px"))
+        self.place = W.VBox(layout=W.Layout(display="none"))
         pickers = W.HBox([self.chosen, self.others], layout=W.Layout(flex_flow="row wrap"))
         super().__init__([self.says, self.place, self.warnings, self.rows, pickers, self.tensorboard])
         self.chosen.observe(lambda _: self._draw(), "value")
@@ -106,7 +106,9 @@ class Monitor(W.VBox):
         self.rows.value = _rows(watching.table(self.watched))
         self.warnings.value = _warnings(self.troubles())
         if self.figure is not None:
-            _update(self.figure, {name: one.history for name, one in self.shown().items()})
+            histories = {name: one.history for name, one in self.shown().items() if len(one.history)}
+            self.place.layout.display = "" if histories else "none"
+            _update(self.figure, histories)
 
 
 def _named(one: watching.Watched, study: str) -> str:

@@ -47,8 +47,9 @@ class TrainingPanel(W.VBox):
                         (("Start", "play"), ("Pause", "pause"), ("Stop", "stop"), ("Save", "save"))}  # fmt: skip
         self.boxes = {name: CopyBox(title=name) for name in ("On the command line", "As a notebook", "The study")}
         self.monitor = Monitor()
-        super().__init__([self.known, self._form(), self.says, W.HBox(list(self.buttons.values())), self.state,
-                          *self.boxes.values(), self.monitor])  # fmt: skip
+        buttons = W.HBox(list(self.buttons.values()))
+        parts = [self.known, self._form(), self.says, buttons, self.state, self.monitor, *self.boxes.values()]
+        super().__init__(parts)
         for name, act in (("Start", self.start), ("Pause", self.pause), ("Stop", self.stop), ("Save", self.save)):
             self.buttons[name].on_click(lambda _, act=act: self._do(act))
         for one in self.inputs.values():

@@ -97,7 +97,7 @@ def fit(
         history, best = state["history"], state["best"]
     if accelerator.scaler:  # only then: the optimiser that accelerate makes looks for packages on disk at every step
         optimiser = accelerator.prepare(optimiser)
-    shown = accelerator.is_main_process
+    shown, clock = accelerator.is_main_process, requests.clock if requests else time.perf_counter
 
     def heed() -> None:
         if requests and checkpoint.epochs == len(history):
@@ -108,26 +108,24 @@ def fit(
         written(history, Path(folder) / "history.csv" if shown else None) as write,
     ):
         while not _finished(history, settings):
-            began, order.epoch, fitted.epoch = time.perf_counter(), len(history), len(history)
+            began, order.epoch, fitted.epoch = clock(), len(history), len(history)
             factor = rate_factor(settings, [row["validation_loss"] for row in history])
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * factor
             torch.manual_seed(seed * 100_003 + order.epoch)  # dropout depends on seed and epoch alone, as the order
             row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings, weights, heed)
             row |= _validate(bare, validated, validation, settings)
-            row |= {"learning_rate": settings.learning_rate * factor, "seconds": time.perf_counter() - began}
+            row |= {"learning_rate": settings.learning_rate * factor, "seconds": clock() - began}
             write(row)
-            if not np.isfinite(row["train_loss"]):
-                why = f"the loss is {row['train_loss']}; try a lower learning rate"
-                raise WorkbenchError(f"epoch {row['epoch']}: {why}, or clip_norm")
+            _check_finite(row)
             if row["validation_loss"] <= min((old["validation_loss"] for old in history), default=np.inf):
                 best = {name: x.detach().cpu().clone() for name, x in bare.state_dict().items()}
             history.append(row)
             record(row)
             if shown:
                 state = {"model": bare.state_dict(), "optimiser": optimiser.state_dict()}
-                asked = bool(requests and requests.asked())
-                checkpoint.save(state | {"best": best, "history": history}, now=asked)
+                state |= {"best": best, "history": history}
+                checkpoint.save(state, now=bool(requests and requests.asked()))
             heed()
             if progress:
                 progress(row)
@@ -136,6 +134,12 @@ def fit(
         save_file(best, Path(folder) / "model.safetensors", metadata={"settings": str(asdict(settings))})
         checkpoint.remove()
     return pd.DataFrame(history)
+
+
+def _check_finite(row: dict) -> None:
+    if not np.isfinite(row["train_loss"]):
+        why = f"the loss is {row['train_loss']}; try a lower learning rate"
+        raise WorkbenchError(f"epoch {row['epoch']}: {why}, or clip_norm")
 
 
 def _finished(history: list[dict], settings: Settings) -> bool:

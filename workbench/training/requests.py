@@ -28,7 +28,7 @@ class Requests:
 
     def __init__(self, folder: Path):
         self.folder, self.path = Path(folder), Path(folder) / "request"
-        self.last, self.next = "", 0.0
+        self.last, self.next, self.waited = "", 0.0, 0.0
 
     def __reduce__(self):
         return Requests, (self.folder,)
@@ -62,13 +62,19 @@ class Requests:
         if self.asked() == "pause":
             held = self.folder / f"held-{socket.gethostname()}-{os.getpid()}"
             held.touch()
+            began = time.perf_counter()
             try:
                 while self.asked() == "pause":
                     time.sleep(EVERY)
             finally:
                 held.unlink(missing_ok=True)
+                self.waited += time.perf_counter() - began
         if self.asked() == "stop":
             raise Stopped
+
+    def clock(self) -> float:
+        """Return a time, s, that stands still in a pause."""
+        return time.perf_counter() - self.waited
 
     @property
     def held(self) -> bool:
