@@ -53,6 +53,7 @@ FALLING = np.linspace(1.0, 0.2, 12)
         (history([1.0, 0.9, np.nan]), ["The loss is not finite in epoch 3"]),
         (history([1.0, 0.9], [1.0, np.inf]), ["The loss is not finite in epoch 2"]),
         (history([0.69, 0.7, 0.69, 0.7, 0.69, 0.7]), ["No learning: the loss on the training clips was 0.69"]),
+        (history([*FALLING, 0.01, 0.001, *[0.01] * 6]), []),  # it rises by next to nothing
         (history([0.69, 0.7, 0.69]), []),  # too early to say
         (
             history([0.69, 0.2, 0.69, 0.69, 0.69, 0.69, 0.69]),

@@ -153,6 +153,7 @@ def test_in_jupyterlab_a_finished_training_shows_its_curves(page, lab, notebook,
     assert requests.put(url, json=content, headers={"Authorization": f"token {token}"}, timeout=30).status_code == 201
     page.goto(lab.format(f"{name}.ipynb"))
     page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    page.get_by_text("| Idle").wait_for(timeout=120_000)  # before, there is no kernel to run in
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells")
     button(page, "Start").wait_for(timeout=120_000)

@@ -68,7 +68,7 @@ def _over_fitting(history: pd.DataFrame) -> str:
 def _rising(history: pd.DataFrame) -> str:
     """The training loss itself rises."""
     loss = history["train_loss"]
-    if len(loss) <= STEADY or loss.iloc[-STEADY:].min() < (1 + WIDE) * loss.min():
+    if len(loss) <= STEADY or loss.iloc[-STEADY:].min() - loss.min() < WIDE * loss.iloc[0]:
         return ""
     return (
         f"The loss on the training clips rises, from {loss.min():.3g} to {loss.iloc[-1]:.3g}: lower the learning rate."

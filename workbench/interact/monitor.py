@@ -86,7 +86,8 @@ class Monitor(W.VBox):
 
     def shown(self) -> dict[str, watching.Watched]:
         """Return the runs that are drawn, by what they are called: those chosen, by default the latest few."""
-        names = self.chosen.value or [name for name, one in self.known.items() if len(one.history)][:COMPARED]
+        latest = [name for name, one in self.known.items() if len(one.history)][:COMPARED]
+        names = self.chosen.value or sorted(latest)
         return {_named(self.known[name], self.study): self.known[name] for name in names if name in self.known}
 
     def picture(self) -> Figure | None:
@@ -121,7 +122,7 @@ def _figure():
     from plotly import graph_objects as go
     from plotly.subplots import make_subplots
 
-    axes = make_subplots(rows=1, cols=3, column_widths=[0.4, 0.4, 0.2], horizontal_spacing=0.08)
+    axes = make_subplots(rows=1, cols=3, column_widths=[0.4, 0.4, 0.2], horizontal_spacing=0.1)
     figure = go.FigureWidget(axes)
     figure._config = {"responsive": True, "displaylogo": False}
     figure.update_layout(

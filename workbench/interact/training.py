@@ -23,7 +23,7 @@ from workbench.studies import under_way
 
 NEW = "a new training"
 COLUMNS = (("Data", "Protocol"), ("Model", "Training"))
-LABEL, INPUT, INDENT = "110px", "250px", "118px"
+LABEL, INPUT, INDENT, COLUMN = "110px", "230px", "118px", "400px"
 ENDED = {"stopped": "Go on", "killed": "Go on", "failed": "Try again", "finished": "Start again"}
 
 
@@ -164,7 +164,7 @@ class TrainingPanel(W.VBox):
             for group in groups:
                 rows.append(W.HTML(f'<b style="font-size:14px">{group}</b>'))
                 rows += [self._row(name) for name, field in FIELDS.items() if field.group == group]
-            columns.append(W.VBox(rows, layout=W.Layout(width="460px", margin="0 16px 0 0")))
+            columns.append(W.VBox(rows, layout=W.Layout(width=COLUMN, margin="0 10px 0 0")))
         return W.HBox(columns, layout=W.Layout(flex_flow="row wrap"))
 
     def _row(self, name: str) -> W.VBox:
