@@ -212,3 +212,9 @@ def test_declared_tables_are_the_real_ones(shared):
             data = (shared / "data" / name / remote.name).read_bytes()
             assert (remote.size, remote.checksum) == (len(data), f"sha256:{hashlib.sha256(data).hexdigest()}")
         assert tables
+
+
+def test_a_demo_corpus_that_is_there_is_opened_whatever_size_is_asked_for(tiny):
+    before = sorted(path.name for path in tiny.root.rglob("*"))
+    assert len(datasets.fetch("demo", tiny.root, size="full").clips()) == 16
+    assert sorted(path.name for path in tiny.root.rglob("*")) == before

@@ -7,6 +7,10 @@ class WorkbenchError(Exception):
     """Something the user can mend. The command line prints it as one line, without a traceback."""
 
 
+class Stopped(Exception):
+    """The work has ended before it was done, as somebody asked; called again, it goes on."""
+
+
 class MediaError(WorkbenchError):
     """A recording that cannot be used; the message names the file, what was found and what was expected."""
 

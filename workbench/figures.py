@@ -37,11 +37,12 @@ def draw(
         If the study has no results on this corpus at this size; without a study, if none has.
     """
     folder, chosen = folder or paths.figures(), [study] if study else with_results(corpus, size) or [FIRST]
-    whole = {name: None if name in (study, FIRST) else 1 for name in chosen}
-    made = list(chain(*(islice(each(name, corpus=corpus, size=size), most) for name, most in whole.items())))
+    every = [studies.load(name) for name in chosen]
+    most = [None if name in (study, FIRST) else 1 for name in chosen]
+    made = list(chain(*(islice(each(one, corpus=corpus, size=size), n) for one, n in zip(every, most, strict=True))))
     steps = progress(made, total=len(made), description="saving figures") if progress else made
     files = {name: plots.save(figure, name, data, folder=folder) for name, figure, data in steps}
-    written = {name: save_table(table(name, corpus=corpus, size=size), size, folder=folder) for name in chosen}
+    written = {one.name: save_table(table(one, corpus=corpus, size=size), size, folder=folder) for one in every}
     return files | {f"{name}_table": paths for name, paths in written.items()}
 
 
@@ -51,7 +52,7 @@ def with_results(corpus: str, size: str) -> list[str]:
     return [name for name, of in recorded.items() if ((of["corpus"] == corpus) & (of["size"] == size)).any()]
 
 
-def table(study: str, *, corpus: str = "demo", size: str = "demo") -> writing.Table:
+def table(study: str | Study, *, corpus: str = "demo", size: str = "demo") -> writing.Table:
     """Return a study's table (`studies.tables.table`), from its saved results.
 
     Raises
@@ -59,8 +60,9 @@ def table(study: str, *, corpus: str = "demo", size: str = "demo") -> writing.Ta
     WorkbenchError
         If the study has no results on this corpus at this size.
     """
+    study = study if isinstance(study, Study) else studies.load(study)
     made = results.results(study, corpus=corpus, size=size)
-    return tables.table(studies.load(study), runs.predictions(made), costs=results.costs(made))
+    return tables.table(study, runs.predictions(made), costs=results.costs(made))
 
 
 def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -> list[Path]:
@@ -70,7 +72,7 @@ def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -
 
 
 def compare(
-    study: str, against: str, *, corpus: str = "demo", size: str = "demo", folder: Path | None = None
+    study: str | Study, against: str, *, corpus: str = "demo", size: str = "demo", folder: Path | None = None
 ) -> tuple[pd.DataFrame, list[Path]]:
     """Compare a study's variants with one of them on the same takes of unseen speakers; draw it, and save the figure.
 
@@ -87,37 +89,40 @@ def compare(
         If the study has no results on this corpus at this size, or none of `against` or of any other variant with the
         speakers kept apart.
     """
-    plan = studies.load(study)
-    choose(f"variant of study {study!r}", against, plan.variants)
-    predictions = runs.predictions(results.results(study, corpus=corpus, size=size))
+    plan = study if isinstance(study, Study) else studies.load(study)
+    choose(f"variant of study {plan.name!r}", against, plan.variants)
+    predictions = runs.predictions(results.results(plan, corpus=corpus, size=size))
     fair = predictions[~predictions["protocol"].isin(splits.SHARING)]
     fair = fair[fair["protocol"] == fair["protocol"].iloc[0]] if len(fair) else fair
     by_variant = dict(list(fair.groupby("variant", sort=False)))
     if against not in by_variant or len(by_variant) < 2:
         known = ", ".join(by_variant) or "none"
         raise WorkbenchError(
-            f"study {study!r} on {corpus} at size {size}: expected results of {against!r} and of others on unseen "
+            f"study {plan.name!r} on {corpus} at size {size}: expected results of {against!r} and of others on unseen "
             f"speakers, found those of {known}"
         )
     titles, base = _titles(plan), by_variant.pop(against)
     table = evaluation.differences({titles[name]: mine for name, mine in by_variant.items()}, base)
     table.insert(0, "variant", list(by_variant))
     figure = plots.differences(table, against=titles[against], note=_note(corpus))
-    name = f"{study}_{corpus.replace(':', '-')}_{size}_against_{against}"
+    name = f"{plan.name}_{corpus.replace(':', '-')}_{size}_against_{against}"
     return table, plots.save(figure, name, table, folder=folder or paths.figures())
 
 
-def each(study: str = FIRST, *, corpus: str = "demo", size: str = "demo") -> Iterator[tuple[str, Figure, pd.DataFrame]]:
+def each(
+    study: str | Study = FIRST, *, corpus: str = "demo", size: str = "demo"
+) -> Iterator[tuple[str, Figure, pd.DataFrame]]:
     """Yield each figure of a study, the accuracies first: its name, the figure, and the data it shows."""
-    titles = _titles(studies.load(study))
-    made = results.results(study, corpus=corpus, size=size)
+    whole = study if isinstance(study, Study) else studies.load(study)
+    study, titles = whole.name, _titles(whole)
+    made = results.results(whole, corpus=corpus, size=size)
     predictions = runs.predictions(made)
     note, summary = _note(corpus), evaluation.summary(predictions)
     summary["system"] = summary["variant"].map(titles)
     yield f"{study}_accuracy", plots.bars(summary, note=note), summary
     if summary["protocol"].nunique() == 2 and "random" in set(summary["protocol"]):
         yield f"{study}_protocol_gap", plots.protocol_gap(summary, note=note), summary
-    if "yaw" in predictions and (groups := studies.load(study).groups()):
+    if "yaw" in predictions and (groups := whole.groups()):
         by_yaw = evaluation.by_yaw(predictions)
         yield f"{study}_by_yaw", plots.accuracy_by_yaw(by_yaw, groups, note=note), by_yaw
     for variant, mine in predictions[predictions["protocol"] != "random"].groupby("variant", sort=False):

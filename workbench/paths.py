@@ -23,7 +23,7 @@ def project() -> Path:
 
 
 def data() -> Path:
-    """Return the data folder (`raw/`, `prepared/`, `runs/`, `weights/`)."""
+    """Return the data folder (`raw/`, `prepared/`, `runs/`, `studies/`, `weights/`)."""
     return Path(os.environ.get("WORKBENCH_DATA") or project() / "data")
 
 
@@ -40,6 +40,11 @@ def prepared() -> Path:
 def runs() -> Path:
     """Return the folder of the runs."""
     return data() / "runs"
+
+
+def studies() -> Path:
+    """Return the folder of the user's own studies."""
+    return data() / "studies"
 
 
 def weights() -> list[Path]:

@@ -1,25 +1,43 @@
-"""A progress bar that reads the same in a notebook, in an executed copy of it, and in a terminal."""
+"""A progress bar: a widget in a notebook, a line in a terminal; an executed notebook keeps how it ended."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
+from tqdm.notebook import tqdm_notebook
 
 
-def bar(items, *, total: int | None = None, description: str = "", unit: str = "it", done: int = 0):
+def bar(items, *, total: int | None = None, description: str = "", unit: str = "it", done: int = 0) -> Iterator:
     """Go through `items` with a bar; what the package's functions take as `progress`.
 
     With unit "B" the items are numbers of bytes, of which `done` were there before, and the bar counts bytes.
     """
+    look = {"desc": description, "mininterval": 1.0, "file": sys.stdout}
+    widget = issubclass(tqdm, tqdm_notebook)
+    look |= {"display": False} if widget else {}
     if unit == "B":
-        return _byte_bar(items, total, description, done)
-    return tqdm(items, total=total, desc=description, mininterval=1.0, file=sys.stdout)
+        shown = tqdm(total=total, initial=done, unit="B", unit_scale=True, **look)
+    else:
+        shown = tqdm(items, total=total, **look)
+    steps = _bytes(items, shown) if unit == "B" else shown
+    yield from _displayed(steps, shown) if widget else steps
 
 
-def _byte_bar(items, total, description, done):
-    look = {"unit": "B", "unit_scale": True, "mininterval": 1.0, "file": sys.stdout}
-    with tqdm(total=total, desc=description, initial=done, **look) as shown:
+def _bytes(items, shown) -> Iterator:
+    with shown:
         for item in items:
             shown.update(item)
             yield item
+
+
+def _displayed(steps, shown) -> Iterator:
+    """Go through the steps with the widget on the page; at the end, the text beside it is that of the end."""
+    from IPython.display import display
+
+    handle = display(shown.container, display_id=True)
+    try:
+        yield from steps
+    finally:
+        handle.update(shown.container)

@@ -3,7 +3,7 @@
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
 `history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
 test prediction), `cost.json` where a study measures costs, `tensorboard/` where its events were asked for and, last,
-`done`.
+`done`. Of a network in training there are a `history.csv` that grows by the epoch, and `checkpoint.pt`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,21 @@ import yaml
 from workbench import paths
 from workbench.errors import WorkbenchError
 from workbench.recipes import digest
+from workbench.representation import card
 
+SHOWN = (
+    "corpus",
+    "size",
+    "protocol",
+    "fold",
+    "seed",
+    "modality",
+    "encoders",
+    "fusion",
+    "classical",
+    "members",
+    "given",
+)
 LIBRARIES = ("torch", "torchaudio", "accelerate", "numpy", "pandas", "scikit-learn", "av", "dlib-bin")
 
 
@@ -59,7 +73,9 @@ class Run:
     def begin(self) -> None:
         """Write the parameters and the environment."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(self.params, sort_keys=False))
+        part = self.folder / "params.yaml.part"
+        part.write_text(yaml.safe_dump(self.params, sort_keys=False))
+        os.replace(part, self.folder / "params.yaml")  # whole or not there: others look while it is made
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1))
 
     def finish(self, predictions: pd.DataFrame, *, history=None, embedding: np.ndarray | None = None) -> None:
@@ -85,6 +101,19 @@ class Run:
     def embedding(self) -> np.ndarray:
         """Return the embedding (n, D) float32, row by row of the test predictions."""
         return np.load(self.folder / "embedding.npy", allow_pickle=False)
+
+    def _repr_html_(self) -> str:
+        facts = {key: self.params.get(key, "") for key in SHOWN} | {
+            "state": "finished" if self.done else "not finished"
+        }
+        if (self.folder / "history.csv").exists() and self.done:
+            facts["epochs"] = len(self.history())
+        if self.done:
+            table = self.predictions()
+            tested = table[table["usage"] == "test"]
+            right = (tested["predicted"] == tested["emotion"]).mean()
+            facts["test"] = f"{100 * right:.1f} % of {len(tested)} clips of {tested['speaker'].nunique()} speakers"
+        return card("Run", self.name, facts)
 
 
 def make(params: dict, *, root: Path | None = None) -> Run:
@@ -124,9 +153,10 @@ def load(name: str | Path) -> Run:
     return matches[0]
 
 
-def find(study: str = "*", variant: str = "*", **params) -> list[Run]:
-    """Return the finished runs, sorted by name, whose parameters have the given values."""
-    folders = sorted(path.parent for path in paths.runs().glob(f"{study}/{variant}/*/done"))
+def find(study: str = "*", variant: str = "*", *, unfinished: bool = False, **params) -> list[Run]:
+    """Return the finished runs, sorted by name, whose parameters have the given values; and `unfinished` ones too."""
+    mark = "params.yaml" if unfinished else "done"
+    folders = sorted(path.parent for path in paths.runs().glob(f"{study}/{variant}/*/{mark}"))
     found = map(_read, folders)
     return [run for run in found if all(run.params.get(key) == value for key, value in params.items())]
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from workbench.cli import bench, corpora, features, live, models, studies, timeline, weights
 from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
-from workbench.errors import WorkbenchError
+from workbench.errors import Stopped, WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(corpora.app, name="corpus")
@@ -130,6 +130,9 @@ def main() -> None:
     except WorkbenchError as error:
         errors.print(f"[bold red]error[/]: {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
+    except Stopped as stop:
+        errors.print(f"stopped, as was asked: {stop or 'before the first run'}; the same command goes on from there")
+        sys.exit(130)
     except SystemExit as end:
         if end.code == 130:  # what typer makes of Ctrl-C
             errors.print("interrupted; what is finished is kept, and the same command goes on from there")

@@ -11,6 +11,7 @@ from workbench.cli.common import Jobs, Json, Root, errors, progress, show
 from workbench.errors import choose
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what to run, as data; run it; its table.")
+Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or the path of its YAML file.")]
 
 
 @app.command("list")
@@ -33,7 +34,7 @@ def study_list(as_json: Json = False) -> None:
 
 
 @app.command("show")
-def study_show(name: str, as_json: Json = False) -> None:
+def study_show(name: Study, as_json: Json = False) -> None:
     """Say what a study is: its sizes, its variants, what was published for them, which of its runs there are."""
     from workbench import studies
     from workbench.studies import showing
@@ -48,7 +49,7 @@ def study_show(name: str, as_json: Json = False) -> None:
 
 @app.command("run")
 def study_run(
-    name: str,
+    name: Study,
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own]")] = None,
     root: Root = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
@@ -62,6 +63,7 @@ def study_run(
 ) -> None:
     """Make the runs of a study; finished ones are skipped, broken ones go on.
 
+    A study of your own is a YAML file like those in workbench/studies/: study run path/to/my.yaml.
     Or several processes share them, on one machine or more: torchrun --nproc_per_node 4 -m workbench study run ...
     """
     from workbench import datasets, evaluation, runs, studies
@@ -86,9 +88,34 @@ def study_run(
     show(rows, as_json, title=f"{study.title} on {opened.card.title}")
 
 
+@app.command("pause")
+def study_pause(name: Study) -> None:
+    """Ask whoever makes a study's runs to wait, at a checkpoint; `resume` lets them go on."""
+    _ask(name, "pause")
+
+
+@app.command("resume")
+def study_resume(name: Study) -> None:
+    """Let a paused study go on. (One that was stopped or killed goes on by `run`.)"""
+    _ask(name, None)
+
+
+@app.command("stop")
+def study_stop(name: Study) -> None:
+    """Ask whoever makes a study's runs to end, at a checkpoint; `run` goes on from there."""
+    _ask(name, "stop")
+
+
+def _ask(name: str, way: str | None) -> None:
+    from workbench import studies
+    from workbench.studies import under_way
+
+    under_way.ask(studies.load(name).name, way)
+
+
 @app.command("table")
 def study_table(
-    name: str,
+    name: Study,
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     form: Annotated[str, typer.Option("--format", help="markdown, latex, csv, html or text.")] = "markdown",
@@ -99,17 +126,18 @@ def study_table(
     from workbench.studies import tables, writing
 
     choose("format", form, writing.FORMATS)
-    table = figures.table(name, corpus=corpus or studies.load(name).corpus, size=profile)
+    study = studies.load(name)
+    table = figures.table(study, corpus=corpus or study.corpus, size=profile)
     saved = figures.save_table(table, profile)
     if into:
-        tables.insert(writing.markdown(table), into, name)
+        tables.insert(writing.markdown(table), into, study.name)
     print(writing.write(table, form))
     errors.print(f"saved: {saved[0].with_suffix('')}{{{','.join(path.suffix for path in saved)}}}", soft_wrap=True)
 
 
 @app.command("compare")
 def study_compare(
-    name: str,
+    name: Study,
     against: Annotated[str, typer.Option(help="The variant that the others are compared with.")],
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
@@ -122,7 +150,8 @@ def study_compare(
     """
     from workbench import figures, studies
 
-    table, saved = figures.compare(name, against, corpus=corpus or studies.load(name).corpus, size=profile)
+    study = studies.load(name)
+    table, saved = figures.compare(study, against, corpus=corpus or study.corpus, size=profile)
     title = f"accuracy less that of {against}, same takes of unseen speakers"
     show(table.drop(columns="system").to_dict("records"), as_json, title=title)
     errors.print(f"saved: {saved[0].with_suffix('')}{{{','.join(path.suffix for path in saved)}}}", soft_wrap=True)

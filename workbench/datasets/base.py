@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,51 +13,15 @@ import pandas as pd
 
 from workbench import alignment, media, paths
 from workbench.datasets import cards, fetching, tallies
+from workbench.datasets.card import Card, Ceiling
+from workbench.datasets.clip import Clip
 from workbench.datasets.files import film_and_sound
-from workbench.emotions import EMOTIONS, in_order
+from workbench.emotions import in_order
 from workbench.errors import MediaError, WorkbenchError, choose
-from workbench.remotes import Remote
 
 COLUMNS = ["clip", "corpus", "path", "audio_path", "emotion", "intensity", "speaker", "sex", "text", "take",
            "start", "end", "usage"]  # fmt: skip
 MODALITIES = ("audio", "video", "audiovisual")
-
-
-@dataclass(frozen=True)
-class Ceiling:
-    """How well people did: `accuracy` in percent, for a `modality`, on what (`setting`), and who says so."""
-
-    modality: str
-    accuracy: float
-    setting: str
-    source: str
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a reader must know of a corpus before believing a number made from it.
-
-    `labels` maps the corpus's own words or codes to the vocabulary. `label_source` says who decided on the emotion.
-    `speakers` are all that were published, where they can be counted up, and `n_clips` how many clips were. `human`
-    holds published human ceilings, `remotes` what `fetch` can bring, `steps` what to do where it cannot.
-    """
-
-    name: str
-    title: str
-    description: str
-    citation: str
-    licence: str
-    home: str
-    label_source: str
-    emotions: tuple[str, ...] = EMOTIONS
-    labels: Mapping[str, str] = field(default_factory=dict)
-    speakers: tuple[str, ...] = ()
-    n_clips: int | None = None
-    human: tuple[Ceiling, ...] = ()
-    remotes: tuple[Remote, ...] = ()
-    steps: tuple[str, ...] = ()
-    synthetic: bool = False
-    known_defects: tuple[str, ...] = ()
 
 
 class Corpus:
@@ -134,6 +97,16 @@ class Corpus:
         return table.sort_values("clip", ignore_index=True)
 
     example = ""
+
+    def clip(self, name: str) -> Clip:
+        """Return one clip by name, as a notebook shows it.
+
+        Raises
+        ------
+        WorkbenchError
+            If there is none called so.
+        """
+        return Clip.of(self.clips(), name)
 
     def arrays(self) -> dict[str, list[np.ndarray]]:
         """Return arrays that were made elsewhere and are given with the clips: name -> (T, D) of each row of `clips()`.
@@ -289,3 +262,6 @@ def select(clips: pd.DataFrame, modality: str, *, emotions: Iterable[str] | None
     if table.empty:
         raise WorkbenchError(f"no clip with {modality} among the {len(clips)} clips of {sorted(set(clips['corpus']))}")
     return table
+
+
+__all__ = ["COLUMNS", "MODALITIES", "Card", "Ceiling", "Corpus", "select"]

@@ -75,7 +75,7 @@ class Demo(Corpus):
 
     @classmethod
     def fetch(cls, root: str | Path | None = None, *, size: str = "demo", **options) -> Corpus:
-        """Make the corpus where it is not there yet, and open it.
+        """Make the corpus where it is not there yet, and open it; one that is at `root` stays as big as it is.
 
         Parameters
         ----------
@@ -86,7 +86,12 @@ class Demo(Corpus):
         options : of `generate`
         """
         folder = cls.card.name if choose("size", size, SIZES) != "smoke" else f"{cls.card.name}-smoke"
-        return generate(root or paths.raw(folder), **SIZES[size], **options)
+        there = announced(Path(root).expanduser(), cls.card.name) if root else None
+        made = SIZES[size]
+        if there and there["version"] == VERSION:
+            made = {key: there[key] for key in ("seed", "n_speakers", "n_takes", "emotions", "statements")}
+            made["difficulty"] = Difficulty(**there["difficulty"])
+        return generate(root or paths.raw(folder), **made | options)
 
 
 def generate(

@@ -9,9 +9,15 @@ from torch import Tensor, nn
 
 from workbench.errors import WorkbenchError
 from workbench.fusion.neural import Fusion, ModalityDropout, Scoring
+from workbench.representation import card
 
 # `scene`: the whole picture; `geometry`: what is made of a face's landmarks; `features`: named numbers of the sound
 MODALITIES = ("audio", "video", "scene", "geometry", "text", "features")
+
+
+def weights_of(module: nn.Module) -> int:
+    """Return how many numbers a module has learned, or will."""
+    return sum(x.numel() for x in module.parameters())
 
 
 class Encoder(nn.Module):
@@ -35,6 +41,10 @@ class Encoder(nn.Module):
     def example(self, n_clips: int = 2, seed: int = 0) -> tuple[Tensor, Tensor]:
         """Return a random input of the usual shape, and its mask."""
         raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        facts = {"modality": self.modality, "reads": self.inputs, "width": self.width, "source": self.source}
+        return card("Encoder", type(self).__name__, facts | {"parameters": weights_of(self)})
 
 
 class Model(nn.Module):
@@ -144,6 +154,22 @@ class Model(nn.Module):
             for part in self.unimodal():
                 part.eval()
         return self
+
+    def _repr_html_(self) -> str:
+        parts = {f"encoder of {name}": one for name, one in self.encoders.items()}
+        parts |= {"fusion": self.fusion, "head": self.head}
+        rows = [
+            {
+                "part": name,
+                "": type(one).__name__,
+                "reads": getattr(one, "inputs", ""),
+                "parameters": weights_of(one),
+                "source": getattr(one, "source", ""),
+            }
+            for name, one in parts.items()
+        ]
+        facts = {"parameters": weights_of(self), "encoders frozen": "yes" if self.frozen else ""}
+        return card("Model", " and ".join(self.encoders), facts, table=rows)
 
     def unimodal(self) -> list[nn.Module]:
         """Return the parts that one modality alone has trained, or could have."""

@@ -20,11 +20,13 @@ from workbench.plots.results import (
 )
 from workbench.plots.style import save
 from workbench.plots.timeline import emotion_shares, emotions_over_time, reactions
+from workbench.plots.training import compare_learning
 
 __all__ = [
     "accuracy_by_yaw",
     "augmentations",
     "bars",
+    "compare_learning",
     "confusion_matrix",
     "counts",
     "detectors",

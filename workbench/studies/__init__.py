@@ -1,5 +1,7 @@
 """Studies: what to run, as data. One YAML file a study; `run` makes its runs, `table` puts them beside the published.
 
+The workbench's own lie beside this file, a user's in `data/studies/` or wherever their path says (`load`).
+
 A study names its `source` and `table`, the `corpus`, the `classes`, the `protocol` of the published numbers (it is run
 beside `speaker-disjoint`, unless it keeps speakers apart itself), the `repeats` (how many seeds, or which), `profiles`
 (sizes: `smoke`, `demo`, `full`; one may change `variants`, `recipe`, `training`) and the `variants`: settings of
@@ -18,6 +20,7 @@ run. With `predict_training` the clips trained on are predicted too (usage `trai
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,7 +28,9 @@ from pathlib import Path
 
 import yaml
 
+from workbench import paths
 from workbench.errors import WorkbenchError, choose
+from workbench.representation import card
 from workbench.splits import PROTOCOLS, SHARING
 
 FOLDER = Path(__file__).parent
@@ -51,12 +56,12 @@ class Study:
 
     name: str
     title: str
-    source: str
-    table: str
     corpus: str
     classes: list[str]
     protocol: str
     variants: dict[str, dict]
+    source: str = ""
+    table: str = ""
     only: dict[str, str] = field(default_factory=dict)
     repeats: int | list | dict = 1
     setting: str = ""
@@ -70,6 +75,9 @@ class Study:
 
     def __post_init__(self):
         choose("protocol", self.protocol, PROTOCOLS)
+        for profile in (*self.profiles.values(), {"repeats": self.repeats}):
+            for name, value in profile.items():
+                _check_count(name, value)
         for measure in self.measures:
             choose("measure", measure, MEASURES)
         for name, settings in (self.variants | self.cited).items():
@@ -105,6 +113,12 @@ class Study:
                 found.setdefault(settings["group"], {})[name] = settings.get("title", name)
         return found
 
+    def _repr_html_(self) -> str:
+        from workbench.studies.showing import short
+
+        facts, rows = short(self)
+        return card("Study", f"{self.name}: {self.title}", facts, table=rows)
+
     def modality(self, variant: str) -> str:
         """Return what a variant hears or sees: `audio`, `video`, or `audiovisual`."""
         settings = self.variant(variant)
@@ -117,29 +131,74 @@ class Study:
         return kinds.pop() if len(kinds) == 1 else "audiovisual"
 
 
+def _check_count(name: str, value) -> None:
+    """Raise a WorkbenchError if a number of folds, speakers or repeats, of each protocol or of all, is none."""
+    if name not in ("n_folds", "folds", "speakers", "repeats"):
+        return
+    for one in value.values() if isinstance(value, Mapping) else [value]:
+        seeds = one if name == "repeats" and isinstance(one, list) else []
+        if any(not isinstance(seed, int) or seed < 0 for seed in seeds):
+            raise WorkbenchError(f"repeats are {one}, expected how many, or seeds: whole numbers, 0 or more")
+        if one is not None and not seeds and (not isinstance(one, int) or isinstance(one, bool) or one < 1):
+            raise WorkbenchError(f"{name} is {one!r}, expected a whole number, 1 or more")
+
+
 def by_protocol(value, protocol: str):
     """Return a profile's value for a protocol: the value itself, or what it maps the protocol to (None without)."""
     return value.get(protocol) if isinstance(value, Mapping) else value
 
 
 def names() -> list[str]:
-    """Return the names of all studies."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    """Return the names of all studies: the workbench's own, and the user's in `data/studies/`."""
+    return sorted({path.stem for folder in (FOLDER, paths.studies()) for path in folder.glob("*.yaml")})
 
 
-def load(name: str) -> Study:
-    """Return a study by name.
+def own_name(name: str) -> str:
+    """Return the name of a study of the user's own; it names a file and a folder of runs.
 
     Raises
     ------
     WorkbenchError
-        For an unknown name, or a file that lacks a field or has one too many.
+        If it cannot, or is that of one of the workbench's studies.
     """
-    path = FOLDER / f"{choose('study', name, names())}.yaml"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name):
+        expected = "1 to 64 letters, digits, - and _, a letter or digit first"
+        raise WorkbenchError(f"a study cannot be called {name!r}: expected {expected}")
+    if (FOLDER / f"{name}.yaml").exists():
+        raise WorkbenchError(f"study {name!r} is one of the workbench's: call yours by another name")
+    return name
+
+
+def load(name: str | Path) -> Study:
+    """Return a study by name, or by the path of its YAML file (``path/to/my.yaml``), which it is named after.
+
+    Raises
+    ------
+    WorkbenchError
+        For an unknown name, a file that is not there, is not YAML, lacks a field or has one too many.
+    """
+    path = _file(name)
     try:
-        return Study(name=name, **copy.deepcopy(_read(path, path.stat().st_mtime_ns)))
-    except (TypeError, WorkbenchError) as error:
-        raise WorkbenchError(f"{path.name}: {error}") from None
+        said = _read(path, path.stat().st_mtime_ns)
+        if not isinstance(said, dict):
+            raise WorkbenchError(f"expected the fields of a study, found {type(said).__name__}")
+        return Study(name=path.stem, **copy.deepcopy(said))
+    except (TypeError, WorkbenchError, yaml.YAMLError) as error:
+        raise WorkbenchError(f"{path if path.parent != FOLDER else path.name}: {error}") from None
+
+
+def _file(name: str | Path) -> Path:
+    """Return the file of a study."""
+    path = Path(name).expanduser()
+    if path.suffix not in (".yaml", ".yml"):
+        own = paths.studies() / f"{choose('study', str(name), names())}.yaml"
+        return own if own.exists() and own_name(own.stem) else FOLDER / own.name
+    if not path.is_file():
+        found = "a folder" if path.exists() else "nothing"
+        raise WorkbenchError(f"study {str(name)!r}: expected a YAML file, found {found} (current folder: {Path.cwd()})")
+    if path.resolve().parent != FOLDER.resolve():
+        own_name(path.stem)
+    return path
 
 
 @lru_cache
@@ -163,4 +222,4 @@ def load_of(name: str) -> tuple[Study, str]:
     return found, variant
 
 
-__all__ = ["Study", "by_protocol", "load", "load_of", "names"]
+__all__ = ["Study", "by_protocol", "load", "load_of", "names", "own_name"]

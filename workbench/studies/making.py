@@ -13,7 +13,7 @@ from sklearn.base import clone
 from workbench import augment, classifiers, runs, splits, standards
 from workbench.datasets import votes
 from workbench.emotions import probability_columns
-from workbench.errors import WorkbenchError
+from workbench.errors import Stopped, WorkbenchError
 from workbench.fusion import rules, stacking
 from workbench.models import arrays_of, build, classical
 from workbench.predict import load_model
@@ -22,17 +22,28 @@ from workbench.studies import COSTS, results
 from workbench.studies.costs import costs
 from workbench.studies.items import Item, run_of
 from workbench.studies.planning import Data, Prepared, identity
-from workbench.training import Clips, Settings, fit, predict
+from workbench.training import Clips, Requests, Settings, fit, predict
 
 
-def execute(item: Item, prepared: Prepared, *, tensorboard: bool = False) -> runs.Run:
+def execute(item: Item, prepared: Prepared, *, tensorboard: bool = False, requests: Requests | None = None) -> runs.Run:
     """Make the item's run unless it is finished; return it. The runs that it needs have to be finished.
 
-    `tensorboard` leaves TensorBoard's events of a network's training in its folder.
+    `tensorboard` leaves TensorBoard's events of a network's training in its folder. The run comes back unfinished where
+    somebody asked to stop (`requests`).
     """
     run = run_of(item, prepared)
     if run.done:
         return run
+    try:
+        if requests:
+            requests.heed()
+        _make(run, item, prepared, tensorboard=tensorboard, requests=requests)
+    except Stopped:
+        pass  # at a checkpoint, from which it goes on
+    return run
+
+
+def _make(run: runs.Run, item: Item, prepared: Prepared, **options) -> None:
     run.begin()
     if "members" in run.params:
         _join(run)
@@ -41,8 +52,7 @@ def execute(item: Item, prepared: Prepared, *, tensorboard: bool = False) -> run
     elif "classical" in run.params:
         _classify(run, prepared.of(item.plan, run.params["modality"]), item)
     else:
-        _train(run, prepared.of(item.plan, run.params["modality"]), item, tensorboard)
-    return run
+        _train(run, prepared.of(item.plan, run.params["modality"]), item, **options)
 
 
 def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
@@ -95,7 +105,7 @@ def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     return Clips(reader, emotion, speech=speech, standards=norm, classes=classes, votes=voted)
 
 
-def _train(run: runs.Run, data: Data, item: Item, tensorboard: bool) -> None:
+def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests: Requests | None) -> None:
     """Train a network on the fold's inner training clips and predict its validation and test clips.
 
     Its encoders may start from those of runs on the same fold and seed, which met the same training clips only; with
@@ -114,6 +124,7 @@ def _train(run: runs.Run, data: Data, item: Item, tensorboard: bool) -> None:
     clips = _clips(run, item, data)
     events = run.folder / "tensorboard" if tensorboard else None
     options = {"settings": settings, "seed": item.seed, "folder": run.folder, "tensorboard": events}
+    options |= {"requests": requests}
     history = fit(model, clips, where["fit"], where["validation"], **options)
     parts = []
     for usage, positions in usages(run, where, where["fit"]).items():

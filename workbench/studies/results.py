@@ -52,7 +52,7 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
 
 
 def results(
-    study: str, *, corpus: str | None = None, size: str | None = None, variant: str | None = None
+    study: str | Study, *, corpus: str | None = None, size: str | None = None, variant: str | None = None
 ) -> list[runs.Run]:
     """Return the finished runs that are a study's results, in the order of its variants.
 
@@ -66,16 +66,17 @@ def results(
     WorkbenchError
         If there is none; what there is, is listed.
     """
-    kept, order = _read(_path(study)), list(load(study).variants)
+    study = study if isinstance(study, Study) else load(study)
+    kept, order = _read(_path(study.name)), list(study.variants)
     wanted = (corpus, size, variant)
     keys = [key for key in kept if key.split("/")[2] in order]
     keys = [key for key in keys if all(w in (None, k) for w, k in zip(wanted, key.split("/"), strict=False))]
     if not keys:
         asked = "/".join(name or "*" for name in wanted)
-        known = ", ".join(kept) or f"none yet (python -m workbench study run {study} makes them)"
-        raise WorkbenchError(f"study {study!r}: no results for {asked} in {_path(study)}; there are: {known}")
+        known = ", ".join(kept) or f"none yet (python -m workbench study run {study.name} makes them)"
+        raise WorkbenchError(f"study {study.name!r}: no results for {asked} in {_path(study.name)}; there are: {known}")
     keys.sort(key=lambda key: order.index(key.split("/")[2]))
-    return [runs.load(name).shown_as(study, key.split("/")[2]) for key in keys for name in kept[key]]
+    return [runs.load(name).shown_as(study.name, key.split("/")[2]) for key in keys for name in kept[key]]
 
 
 def recorded(study: str) -> pd.DataFrame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from workbench import paths, runs, scale
 from workbench.datasets import Corpus
-from workbench.errors import WorkbenchError
-from workbench.studies import Study, items, making, planning, results
+from workbench.errors import Stopped, WorkbenchError
+from workbench.studies import Study, items, making, planning, results, under_way
+from workbench.training import Requests
 
 
 def run(
@@ -27,7 +28,8 @@ def run(
 
     Each run computes in one thread, so that it gives the same bytes wherever it is made. Killed at any moment, the same
     call goes on: finished runs are skipped, a network goes on from its last checkpoint. Started by `torchrun`, each of
-    its processes makes its share.
+    its processes makes its share. Meanwhile the study's folder says who makes it, and anybody may ask there to pause or
+    to stop (`under_way`).
 
     Parameters
     ----------
@@ -47,21 +49,37 @@ def run(
     ------
     WorkbenchError
         For an unknown variant or protocol, a fold that would be empty, a class absent from training, a leak.
+    Stopped
+        If that was asked for; the message says how far it came.
     """
-    ranks, wanted = scale.ranks(), list(variants or study.variants)
+    wanted = list(variants or study.variants)
     whole = planning.plan(study, corpus, profile=profile)
     planning.check(whole, wanted)
-    prepared = planning.Prepared(jobs=jobs, cluster=cluster, progress=progress)
+    options = {"jobs": jobs, "cluster": cluster, "tensorboard": tensorboard, "progress": progress}
+    about = {"corpus": corpus.label, "root": str(corpus.root), "size": profile, "jobs": jobs}
+    with under_way.announced(study.name, **about) as note:
+        return _run(whole, wanted, protocols, note=note, **options)
+
+
+def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensorboard, progress) -> list[runs.Run]:
+    """Prepare the clips, make the runs in waves, note which they are."""
+    study, ranks, requests = whole.study, scale.ranks(), Requests(under_way.folder(whole.study.name))
+    heeding = partial(_heeding, requests=requests, progress=progress)
+    prepared = planning.Prepared(jobs=jobs, cluster=cluster, progress=heeding)
     asked = {name: items.every(whole, name, protocols or study.protocols) for name in wanted}
     if ranks.rank:
         ranks.wait()  # until the first has prepared the clips
     waves = items.in_waves([item for of_variant in asked.values() for item in of_variant], prepared)
     if not ranks.rank:
         ranks.wait()
+    note(runs=[name for wave in waves for name in wave])
     for wave in waves:
         todo = [item for name, item in ranks.share(list(wave.items())) if not runs.named(name).done]
-        work = partial(making.execute, prepared=prepared, tensorboard=tensorboard)
-        _make(todo, work, jobs=jobs, cluster=cluster, progress=progress, name=study.name)
+        work = partial(making.execute, prepared=prepared, tensorboard=tensorboard, requests=requests)
+        _make(todo, work, jobs=jobs, cluster=cluster, progress=progress, study=study.name)
+        if not all(runs.named(name).done for name in wave) and requests.asked() == "stop":
+            done = sum(runs.named(name).done for wave in waves for name in wave)
+            raise Stopped(f"{done} of {sum(map(len, waves))} runs are finished")
         ranks.wait()
     made = [
         items.run_of(item, prepared).shown_as(study.name, name)
@@ -69,17 +87,24 @@ def run(
         for item in of_variant
     ]
     if not ranks.rank:
-        results.record(study, corpus.label, profile, made)
+        results.record(study, whole.corpus.label, whole.size, made)
     return made
 
 
-def _make(todo: list[items.Item], work: Callable, *, jobs, cluster, progress, name: str) -> None:
-    """Make the runs of items that need nothing unfinished."""
+def _heeding(items, *, requests: Requests, progress: Callable | None, **about) -> Iterator:
+    """Go through items, with a bar if there is one, doing between two of them what was asked for."""
+    for item in progress(items, **about) if progress else items:
+        requests.heed()
+        yield item
+
+
+def _make(todo: list[items.Item], work: Callable, *, jobs, cluster, progress, study: str) -> None:
+    """Make the runs of items that need nothing unfinished; one that was asked to stop stays unfinished."""
     if not todo:
         return
     done = scale.fan_out(work, todo, jobs=min(jobs, len(todo)), cluster=cluster)
-    for run in progress(done, total=len(todo), description=f"study {name}") if progress else done:
-        if not runs.named(run.name).done:
+    for run in progress(done, total=len(todo), description=f"study {study}") if progress else done:
+        if not (runs.named(run.name).done or Requests(under_way.folder(study)).asked() == "stop"):
             raise WorkbenchError(
                 f"a worker made run {run.name} in {run.folder.parents[2]}, expected {paths.runs()}: a cluster's "
                 "workers need the same WORKBENCH_DATA folder, at the same path"

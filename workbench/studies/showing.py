@@ -27,7 +27,7 @@ def describe(study: Study) -> dict:
             {
                 "variant": name,
                 **{key: settings.get(key, default) for key, default in zip(ABOUT, (name, "", "", {}), strict=True)},
-                "settings": {key: value for key, value in settings.items() if key not in ABOUT},
+                "settings": _own(settings),
                 "runs": mine.to_dict("records"),
             }
         )
@@ -65,6 +65,28 @@ def overview(study: Study) -> dict[str, list[dict]]:
     tables = {study.title: [{"": key, " ": value} for key, value in facts.items() if value]}
     tables |= {"sizes, on its own corpus": sized, "variants": variants}
     return tables | ({"systems of others": cited} if cited else {})
+
+
+def short(study: Study) -> tuple[dict, list[dict]]:
+    """Return the facts of a study and a row a variant, as a notebook shows them: settings, published accuracy, runs."""
+    facts = {key: _words(getattr(study, key)) for key in ("source", "table", "corpus", "classes", "only", "protocol")}
+    facts |= {"training": _words(study.training), "sizes": ", ".join(study.profiles)}
+    ran = results.recorded(study.name).groupby("variant")["runs"].sum()
+    rows = [
+        {
+            "variant": name,
+            "title": settings.get("title", name),
+            "settings": f"of: {settings['of']}" if "of" in settings else in_short(_own(settings)),
+            "published": settings.get("published", {}).get("accuracy", ""),
+            "runs": int(ran.get(name, 0)),
+        }
+        for name, settings in study.variants.items()
+    ]
+    return facts, rows
+
+
+def _own(settings: dict) -> dict:
+    return {key: value for key, value in settings.items() if key not in ABOUT}
 
 
 def sizes(study: Study) -> list[dict]:

@@ -63,7 +63,7 @@ def table(
         shown += _packed([_of_kind(sheet, key, kind) for key, kind in family.items() if key in sheet.asked])
     further = [*_by(sheet, "fold"), *_by(sheet, "seed"), _by_class(sheet), _settings(sheet)]
     whole = pd.concat([part for part in (*_packed(shown), *further) if len(part)], ignore_index=True)
-    origin = f"Source {study.source}: {study.table}."
+    origin = f"Source {study.source}: {study.table}." if study.source else ""
     return Table(study.name, study.title, origin, corpora[0], list(_warnings(sheet)), whole, list(_notes(sheet)))
 
 

@@ -20,9 +20,10 @@ from workbench.errors import WorkbenchError
 from workbench.scale import keep_memory
 from workbench.training.checkpoint import Checkpoint
 from workbench.training.clips import Clips, Shuffled, loader
-from workbench.training.events import recorded
+from workbench.training.events import recorded, written
 from workbench.training.held import Held, hold
 from workbench.training.objective import class_weights, loss_of
+from workbench.training.requests import Requests
 from workbench.training.settings import Settings, make_optimiser, rate_factor
 
 
@@ -36,12 +37,14 @@ def fit(
     seed: int,
     folder: Path,
     tensorboard: Path | None = None,
+    requests: Requests | None = None,
     progress: Callable | None = None,
 ) -> pd.DataFrame:
     """Train, keep the best epoch's weights in the model and in `folder/model.safetensors`, return the history.
 
     A checkpoint is written after an epoch, unless that would take a noticeable share of the time (`Checkpoint`): called
-    again on the same folder, training goes on from there and ends with the same weights.
+    again on the same folder, training goes on from there and ends with the same weights. `folder/history.csv` gets each
+    epoch's row as it ends.
 
     Clips stay on the device where they fit (`hold`), unless augmentation draws them anew in every epoch.
 
@@ -52,17 +55,22 @@ def fit(
         Only training clips are augmented.
     tensorboard : Path, optional
         Folder for TensorBoard's events of this training; needs the extra `tensorboard`.
+    requests : Requests, optional
+        Where somebody may ask to pause or to stop. Both are done once a checkpoint holds every epoch that has ended: at
+        the next batch, or when the epoch ends.
     progress : callable, optional
         Called with each epoch's row.
 
     Returns
     -------
     DataFrame
-        One row an epoch: epoch, train_loss, validation_loss, train_accuracy, validation_accuracy, learning_rate,
-        seconds.
+        One row an epoch: epoch, train_loss, train_accuracy, clips (those trained on), validation_loss,
+        validation_accuracy, learning_rate, seconds.
 
     Raises
     ------
+    Stopped
+        If that was asked for.
     WorkbenchError
         If the loss is not finite, the settings want what the clips do not have, or TensorBoard is not installed.
     """
@@ -89,33 +97,49 @@ def fit(
         history, best = state["history"], state["best"]
     if accelerator.scaler:  # only then: the optimiser that accelerate makes looks for packages on disk at every step
         optimiser = accelerator.prepare(optimiser)
-    with recorded(history, tensorboard if accelerator.is_main_process else None) as record:
+    shown, clock = accelerator.is_main_process, requests.clock if requests else time.perf_counter
+
+    def heed() -> None:
+        if requests and checkpoint.epochs == len(history):
+            requests.heed()
+
+    with (
+        recorded(history, tensorboard if shown else None) as record,
+        written(history, Path(folder) / "history.csv" if shown else None) as write,
+    ):
         while not _finished(history, settings):
-            began, order.epoch, fitted.epoch = time.perf_counter(), len(history), len(history)
+            began, order.epoch, fitted.epoch = clock(), len(history), len(history)
             factor = rate_factor(settings, [row["validation_loss"] for row in history])
             for group in optimiser.param_groups:
                 group["lr"] = settings.learning_rate * factor
             torch.manual_seed(seed * 100_003 + order.epoch)  # dropout depends on seed and epoch alone, as the order
-            row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings, weights)
+            row = {"epoch": order.epoch + 1} | _epoch(model, batches, optimiser, accelerator, settings, weights, heed)
             row |= _validate(bare, validated, validation, settings)
-            row |= {"learning_rate": settings.learning_rate * factor, "seconds": time.perf_counter() - began}
-            if not np.isfinite(row["train_loss"]):
-                why = f"the loss is {row['train_loss']}; try a lower learning rate"
-                raise WorkbenchError(f"epoch {row['epoch']}: {why}, or clip_norm")
+            row |= {"learning_rate": settings.learning_rate * factor, "seconds": clock() - began}
+            write(row)
+            _check_finite(row)
             if row["validation_loss"] <= min((old["validation_loss"] for old in history), default=np.inf):
                 best = {name: x.detach().cpu().clone() for name, x in bare.state_dict().items()}
             history.append(row)
             record(row)
-            if accelerator.is_main_process:
+            if shown:
                 state = {"model": bare.state_dict(), "optimiser": optimiser.state_dict()}
-                checkpoint.save(state | {"best": best, "history": history})
+                state |= {"best": best, "history": history}
+                checkpoint.save(state, now=bool(requests and requests.asked()))
+            heed()
             if progress:
                 progress(row)
     accelerator.unwrap_model(model, keep_fp32_wrapper=False).load_state_dict(best)
-    if accelerator.is_main_process:
+    if shown:
         save_file(best, Path(folder) / "model.safetensors", metadata={"settings": str(asdict(settings))})
         checkpoint.remove()
     return pd.DataFrame(history)
+
+
+def _check_finite(row: dict) -> None:
+    if not np.isfinite(row["train_loss"]):
+        why = f"the loss is {row['train_loss']}; try a lower learning rate"
+        raise WorkbenchError(f"epoch {row['epoch']}: {why}, or clip_norm")
 
 
 def _finished(history: list[dict], settings: Settings) -> bool:
@@ -123,10 +147,11 @@ def _finished(history: list[dict], settings: Settings) -> bool:
     return len(losses) >= settings.epochs or (bool(losses) and len(losses) - 1 - np.argmin(losses) >= settings.patience)
 
 
-def _epoch(model, batches, optimiser, accelerator, settings: Settings, weights: Tensor | None) -> dict:
+def _epoch(model, batches, optimiser, accelerator, settings: Settings, weights: Tensor | None, heed) -> dict:
     model.train()
     losses, answers = [], []
     for batch in batches:
+        heed()
         output = model(batch)
         loss = loss_of(output, batch, settings, weights)
         optimiser.zero_grad(set_to_none=True)
@@ -140,7 +165,7 @@ def _epoch(model, batches, optimiser, accelerator, settings: Settings, weights: 
     logits, emotion = (torch.cat(part) for part in zip(*answers, strict=True))
     sums = [torch.stack(losses).sum(), (logits.argmax(1) == emotion).sum(), torch.ones_like(emotion).sum()]
     loss_sum, correct, seen = accelerator.reduce(torch.stack([x.float() for x in sums])).tolist()
-    return {"train_loss": loss_sum / seen, "train_accuracy": correct / seen}
+    return {"train_loss": loss_sum / seen, "train_accuracy": correct / seen, "clips": int(seen)}
 
 
 def _validate(model, clips: Clips | Held, positions: Sequence[int], settings: Settings) -> dict:
@@ -170,6 +195,7 @@ def predict(
 
 __all__ = [
     "Clips",
+    "Requests",
     "Settings",
     "Shuffled",
     "class_weights",

@@ -18,21 +18,28 @@ class Checkpoint:
     """
 
     def __init__(self, folder: Path):
-        self.path, self.next = Path(folder) / "checkpoint.pt", 0.0
+        self.path, self.next, self.epochs = Path(folder) / "checkpoint.pt", 0.0, 0
 
     def load(self) -> dict | None:
         """Return the state that was written last, on the CPU, if there is one."""
-        return torch.load(self.path, weights_only=True, map_location="cpu") if self.path.exists() else None
+        if not self.path.exists():
+            return None
+        state = torch.load(self.path, weights_only=True, map_location="cpu")
+        self.epochs = len(state.get("history", ()))
+        return state
 
-    def save(self, state: dict) -> None:
-        """Write the state, unless the last one was written a short while ago."""
+    def save(self, state: dict, *, now: bool = False) -> None:
+        """Write the state, unless the last one was written a short while ago and it need not be `now`.
+
+        `epochs` says how many epochs the file knows of.
+        """
         began = time.monotonic()
-        if began < self.next:
+        if began < self.next and not now:
             return
         part = self.path.with_suffix(".part")
         torch.save(state, part)
         os.replace(part, self.path)
-        ended = time.monotonic()
+        self.epochs, ended = len(state.get("history", ())), time.monotonic()
         self.next = ended + (ended - began) / SHARE
 
     def remove(self) -> None:

@@ -1,7 +1,8 @@
-"""TensorBoard's curves of a training, for those who ask for them; the numbers are those of the history."""
+"""The history of a training while it is made: a table on disk, and TensorBoard's curves for those who ask for them."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,28 @@ def recorded(history: Sequence[dict], folder: Path | None) -> Iterator[Callable[
         writer.flush()
 
     with SummaryWriter(str(folder)) as writer:
+        for row in history:
+            add(row)
+        yield add
+
+
+@contextmanager
+def written(history: Sequence[dict], path: Path | None) -> Iterator[Callable[[dict], None]]:
+    """Give a function that adds an epoch's row to the CSV file at `path`, or, without one, does nothing.
+
+    Where training goes on from a checkpoint, the file is begun anew with the rows so far.
+    """
+    if path is None:
+        yield lambda row: None
+        return
+    with open(path, "w", newline="") as file:
+
+        def add(row: dict) -> None:
+            if not file.tell():
+                csv.writer(file).writerow(row)
+            csv.writer(file).writerow(row.values())
+            file.flush()
+
         for row in history:
             add(row)
         yield add

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
+from numbers import Integral, Real
 
 import torch
 
@@ -23,6 +24,7 @@ OPTIMISERS = {
 LOSSES = ("cross-entropy", "poisson")
 SCHEDULES = ("constant", "cosine", "plateau", "step")
 TARGETS = ("labels", "votes")
+NUMBERS = {"int": (Integral, "a whole number"), "float": (Real, "a number")}
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,10 @@ class Settings:
     class_weights: bool | dict[str, float] = False
 
     def __post_init__(self):
+        for setting in fields(self):
+            value, (kind, words) = getattr(self, setting.name), NUMBERS.get(setting.type, (object, ""))
+            if words and (not isinstance(value, kind) or isinstance(value, bool) or not math.isfinite(value)):
+                raise WorkbenchError(f"training setting {setting.name} is {value!r}, expected {words}")
         choose("optimiser", self.optimiser, OPTIMISERS)
         choose("loss", self.loss, LOSSES)
         choose("precision", self.precision, ("no", "bf16", "fp16"))
@@ -87,8 +93,12 @@ class Settings:
         if self.copies < 0 or (self.copies and not self.augment):
             why = "expected 0 or more" if self.copies < 0 else "but augment names nothing to make them with"
             raise WorkbenchError(f"training setting copies is {self.copies}, {why}")
-        if not self.clip_norm >= 0:
-            raise WorkbenchError(f"training setting clip_norm is {self.clip_norm}, expected 0 (none) or more")
+        for name in ("clip_norm", "weight_decay", "side_weight"):
+            if getattr(self, name) < 0:
+                raise WorkbenchError(f"training setting {name} is {getattr(self, name)}, expected 0 (none) or more")
+        if not 0 <= self.label_smoothing < 1:
+            wanted = "0 (none) or more, and less than 1"
+            raise WorkbenchError(f"training setting label_smoothing is {self.label_smoothing}, expected {wanted}")
         _check_weights(self.class_weights)
 
 

@@ -1,0 +1,168 @@
+"""The training panel as a person uses it, in JupyterLab and as a page of voila: train, look, stop, go on, come back."""
+
+import re
+import time
+
+import nbformat
+import pandas as pd
+import pytest
+import requests
+
+from workbench import paths, studies
+from workbench.studies import under_way
+
+CURVE = ".js-plotly-plot .scatterlayer path.js-line"
+CELL = """
+from workbench.interact import training
+panel = training.panel(root={root!r}, name={name!r}, n_folds=2, epochs=3000, patience=3000, batch_size=4,
+                       learning_rate=0.01, voice_options="filters: [8, 8]")
+panel
+"""
+
+
+@pytest.fixture
+def notebook(tiny, tmp_path):
+    """Make a notebook with a panel for a small model on the smallest corpus."""
+
+    def make(name):
+        cell = nbformat.v4.new_code_cell(CELL.format(root=str(tiny.root), name=name).strip())
+        kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        path = tmp_path / f"{name}.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel}), path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def ended():
+    """What the test has started is ended with it."""
+    names = []
+    yield names.append
+    for name in names:
+        under_way.kill(name)
+
+
+def row(page, label):
+    """The field of that label: its box, with the input and what stands below it."""
+    exact = page.locator(".widget-html", has_text=re.compile(rf"^\s*{re.escape(label)}\s*$"))
+    return page.locator(".widget-vbox").filter(has=exact).last
+
+
+def button(page, name):
+    return page.locator("button").filter(has_text=re.compile(rf"^\s*{name}\s*$"))
+
+
+def press(page, name):
+    button(page, name).click()
+
+
+def epochs(name):
+    """How many epochs the run folders hold."""
+    histories = under_way.folder(name).glob("*/*/history.csv")
+    return sum(len(pd.read_csv(path)) for path in histories if path.stat().st_size)
+
+
+def wait(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.2)
+
+
+def drawn(page):
+    """The longest curve's path, as the browser has drawn it."""
+    curves = page.locator(CURVE)
+    return max(curves.evaluate_all("all => all.map(one => one.getAttribute('d'))"), key=len, default="")
+
+
+def visit(page, address):
+    page.goto(address, timeout=120_000)
+    button(page, "Start").wait_for(timeout=120_000)
+
+
+def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila, notebook, shot, ended):
+    name = "in_voila"
+    ended(name)
+    asked = []
+    page.set_viewport_size({"width": 1280, "height": 1250})  # the panel as a whole, without its commands
+    page.on("request", lambda request: asked.append(request.url))
+    address = voila(notebook(name))
+    visit(page, address)
+
+    field = row(page, "epochs")
+    field.locator("input").fill("many")
+    field.get_by_text("training setting epochs is 'many', expected a whole number").wait_for()
+    assert button(page, "Start").is_disabled()
+    shot(page, "training_panel_reason")
+    field.locator("input").fill("2500")
+    page.get_by_text("16 takes of 4 speakers, 2 emotions; voice, speaker-disjoint: 2 runs").wait_for()
+
+    for title, part in (("command line", "study run"), ("notebook", "papermill"), ("The study,", "epochs: 2500")):
+        box = page.locator(".workbench-copybox").filter(has_text=title).first
+        box.locator("button").click()
+        box.get_by_text("Copied").wait_for()
+        shown = box.locator("pre").inner_text()
+        assert part in shown
+        assert page.evaluate("navigator.clipboard.readText()").strip() == shown.strip()
+
+    press(page, "Start")
+    page.get_by_text("Is being made").wait_for(timeout=60_000)
+    page.locator(CURVE).first.wait_for(timeout=120_000)
+    assert studies.load(name).training["epochs"] == 2500
+    first = drawn(page)
+    wait(lambda: drawn(page) != first)  # the curve moves
+    shot(page, "training_panel_running")
+
+    press(page, "Pause")
+    page.get_by_text("Is paused, at a checkpoint").wait_for(timeout=60_000)
+    press(page, "Go on")
+    page.get_by_text("Is being made").wait_for(timeout=60_000)
+    press(page, "Stop")
+    page.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
+    before = epochs(name)
+    assert before > 0
+    shot(page, "training_panel_stopped")
+    press(page, "Go on")
+    page.get_by_text("Is being made").wait_for(timeout=60_000)
+    wait(lambda: epochs(name) > before)
+
+    page.close()  # a closed page loses nothing
+    again = page.context.new_page()
+    there = epochs(name)
+    visit(again, address)
+    again.get_by_text("Is being made").wait_for(timeout=60_000)
+    assert row(again, "epochs").locator("input").input_value() == "2500"
+    wait(lambda: epochs(name) > there)
+    again.locator(CURVE).first.wait_for(timeout=60_000)
+    press(again, "Stop")
+    again.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
+    assert page.troubles == []
+    # Voila's own template asks for an icon font that it has itself; no part of the panel asks for anything.
+    known = r"(http|ws)://127\.0\.0\.1|blob:|data:|https://cdn\.jsdelivr\.net/npm/@fortawesome/"
+    strangers = [url for url in asked if not re.match(known, url)]
+    assert strangers == []
+
+
+def test_in_jupyterlab_a_finished_training_shows_its_curves(page, lab, notebook, shot, ended):
+    name = "in_lab"
+    ended(name)
+    content = {"type": "notebook", "format": "json", "content": nbformat.read(notebook(name), as_version=4)}
+    url = f"{lab.partition('/lab')[0]}/api/contents/{name}.ipynb"
+    token = lab.partition("token=")[2].partition("&")[0]
+    assert requests.put(url, json=content, headers={"Authorization": f"token {token}"}, timeout=30).status_code == 201
+    page.goto(lab.format(f"{name}.ipynb"))
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+    page.get_by_text("| Idle").wait_for(timeout=120_000)  # before, there is no kernel to run in
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells")
+    button(page, "Start").wait_for(timeout=120_000)
+    row(page, "epochs").locator("input").fill("6")
+    page.get_by_text("2 runs").first.wait_for()
+    press(page, "Start")
+    page.get_by_text("Is finished").wait_for(timeout=180_000)
+    page.locator(CURVE).first.wait_for(timeout=60_000)
+    page.locator(".js-plotly-plot").scroll_into_view_if_needed()
+    shot(page, "training_panel_lab")
+    assert len(list((paths.runs() / name).glob("*/*/done"))) == 2
+    assert page.troubles == []

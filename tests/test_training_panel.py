@@ -1,0 +1,250 @@
+"""The training panel without a page: fields set, reasons read, a study written, a process started, found again."""
+
+import os
+import shlex
+import time
+
+import pytest
+import yaml
+
+from workbench import models, studies
+from workbench.errors import WorkbenchError
+from workbench.interact import checks, choices, training
+from workbench.studies import planning, under_way
+from workbench.training import Settings
+
+BOTH = ["voice", "face", "both"]
+SMALL = {"n_folds": 2, "epochs": 3, "batch_size": 4, "voice_options": "filters: [8, 8]"}
+
+
+def wait(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def panel(tiny, data_folder):
+    return training.panel(root=str(tiny.root), **SMALL)
+
+
+def type_in(panel, **values):
+    for name, value in values.items():
+        panel.inputs[name].value = value
+    return panel.reasons
+
+
+def test_every_choice_begins_with_what_the_package_says(panel):
+    assert panel.reasons == {}
+    defaults = choices.study_of({name: choices.parse(one, one.default) for name, one in choices.FIELDS.items()})
+    assert Settings(**defaults["training"]) == Settings()
+    assert set(panel.inputs["voice"].options) - {"none"} < set(models.ENCODERS) | set(models.CLASSICAL)
+    fusions = {name.partition(": ")[2] for name in panel.inputs["fusion"].options}
+    assert set(models.FUSIONS) < fusions
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "reason"),
+    [
+        ({"epochs": "many"}, "epochs", "training setting epochs is 'many', expected a whole number"),
+        ({"epochs": "2.5"}, "epochs", "expected a whole number"),
+        ({"epochs": ""}, "epochs", "is None, expected a whole number"),
+        ({"batch_size": "0"}, "batch_size", "batch_size is 0, expected more than 0"),
+        ({"learning_rate": "-1e-3"}, "learning_rate", "is -0.001, expected more than 0"),
+        ({"learning_rate": "nan"}, "learning_rate", "expected a number"),
+        ({"label_smoothing": "1"}, "label_smoothing", "expected 0 (none) or more, and less than 1"),
+        ({"weight_decay": "-1"}, "weight_decay", "expected 0 (none) or more"),
+        ({"more": "momentum: 0.5"}, "more", "momentum is 0.5, expected none with adam"),
+        ({"more": "clip_nrom: 1"}, "more", "unknown training setting 'clip_nrom': choose from augment"),
+        ({"more": "epochs: 3"}, "more", "epochs has a field of its own"),
+        ({"more": "augment: [nois]"}, "more", "unknown augmentation 'nois'"),
+        ({"more": "a: [1"}, "more", "expected settings such as a: 1, b: [2, 3]"),
+        ({"more": "clip_norm"}, "more", "clip_norm has no value"),
+        ({"name": "thread"}, "name", "is one of the workbench's"),
+        ({"name": "../up"}, "name", "cannot be called '../up'"),
+        ({"root": "nowhere"}, "root", "corpus 'demo': expected a folder at nowhere, found nothing"),
+        ({"root": ""}, "corpus", "corpus 'demo': expected a folder at"),
+        ({"emotions": "happy, sadd"}, "emotions", "unknown emotions ['sadd']"),
+        ({"emotions": "happy"}, "emotions", "needs two or more of ['happy']"),
+        ({"recipe_options": "size: 7"}, "recipe_options", "size is 7, expected an even number"),
+        ({"recipe_options": "sise: 8"}, "recipe_options", "unknown value of recipe 'benha' 'sise'"),
+        ({"voice_options": "filterz: 3"}, "voice_options", "unexpected keyword argument 'filterz'"),
+        ({"voice_options": "inputs: frames"}, "voice_options", "unknown input 'frames': choose from mel, mfcc"),
+        ({"voice": "none"}, "voice", "choose a voice, a face, or both"),
+        ({"fusion": "network: gated"}, "fusion", "a fusion joins a voice and a face"),
+        (
+            {"face": "lrcn", "voice": "svm_rbf", "voice_options": "", "fusion": "network: gated"},
+            "fusion",
+            "a network joins encoders",
+        ),
+        (
+            {"face": "lrcn", "fusion": "rule: mean", "fusion_options": "a: 1"},
+            "fusion_options",
+            "has no settings",
+        ),
+        ({"face": "lrcn", "fusion": "stacked answers: knn", "fusion_options": "k: 1"}, "fusion_options", "'k'"),
+        ({"face": "lrcn", "fusion": "network: low_rank", "fusion_options": "k: 1"}, "fusion_options", "'k'"),
+        ({"n_folds": "two"}, "n_folds", "n_folds is 'two', expected a whole number, 1 or more"),
+        ({"n_folds": "1"}, "n_folds", "expected at least 2 folds, found 1"),
+        ({"folds": "0"}, "folds", "folds is 0, expected a whole number, 1 or more"),
+        ({"repeats": "[0, x]"}, "repeats", "expected how many, or seeds"),
+        ({"protocol": "given"}, "n_folds", "given"),
+        ({"jobs": "0"}, "jobs", "processes are 0, expected a whole number, 1 or more"),
+    ],
+)
+def test_a_wrong_value_has_its_reason_beside_it_and_nothing_can_be_started(panel, values, field, reason):
+    reasons = type_in(panel, **values)
+    assert list(reasons) == [field]
+    assert reason in reasons[field]
+    shown = panel.notes[field].value
+    assert "color:#c1121f" in shown
+    assert panel.buttons["Start"].disabled
+    assert {box.text for box in panel.boxes.values()} == {""}
+    for name in values:
+        panel.inputs[name].value = panel.begin.get(name, choices.FIELDS[name].default)
+    assert panel.reasons == {}
+    assert not panel.buttons["Start"].disabled
+    assert "#c1121f" not in panel.notes[field].value
+
+
+def test_reasons_come_field_by_field_and_what_is_typed_is_text(panel):
+    reasons = type_in(panel, epochs="<b>x", batch_size="-1", voice_options="{", n_folds="x")
+    assert set(reasons) == {"epochs", "batch_size", "voice_options", "n_folds"}
+    assert "<b>x" not in panel.notes["epochs"].value
+    assert "&lt;b&gt;x" in panel.notes["epochs"].value
+
+
+def test_numbers_are_read_as_people_write_them(panel):
+    type_in(panel, learning_rate="1e-3", more="clip_norm: 5e-1")
+    assert panel.reasons == {}
+    assert panel.checked.study["training"]["learning_rate"] == 0.001
+    assert panel.checked.study["training"]["clip_norm"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("values", "variants", "notebook", "runs"),
+    [
+        ({}, ["voice"], "30_audio_models", 2),
+        ({"voice": "none", "voice_options": "", "face": "lrcn"}, ["face"], "31_video_models", 2),
+        ({"face": "lrcn", "fusion": "network: concatenation", "start": True}, BOTH, "40_", 6),
+        (
+            {"face": "lrcn", "fusion": "stacked answers: knn", "protocol": "random"},
+            BOTH,
+            "40_",
+            12,
+        ),
+        (
+            {"face": "lrcn", "fusion": "rule: mean", "repeats": "[3, 4]", "folds": 1},
+            BOTH,
+            "40_",
+            6,
+        ),
+        (
+            {"voice": "svm_rbf", "voice_options": "", "more": "augment: [awgn]"},
+            ["voice"],
+            "30_",
+            2,
+        ),
+    ],
+)
+def test_what_is_shown_is_the_study_that_is_run(panel, tiny, values, variants, notebook, runs):
+    type_in(panel, **{name: value if value is True else str(value) for name, value in values.items()})
+    assert panel.reasons == {}
+    assert f": {runs} runs" in panel.says.value
+    text, line = panel.boxes["The study"].text, panel.boxes["On the command line"].text
+    panel.save()
+    path = checks.file_of("my_training")
+    assert path.read_text() == text
+    words = shlex.split(line)
+    assert words[:6] == ["python", "-m", "workbench", "study", "run", str(path)]
+    study = studies.load("my_training")
+    assert list(study.variants) == variants
+    plan = planning.plan(study, tiny)
+    planning.check(plan, variants)
+    assert (
+        sum(len(plan.folds(protocol, seed)) for protocol in study.protocols for seed in plan.seeds(protocol))
+        * len(variants)
+        == runs
+    )
+    command = shlex.split(panel.boxes["As a notebook"].text)
+    assert command[0] == "papermill"
+    assert notebook in command[1]
+    given = dict(zip(command[4::3], command[5::3], strict=False))
+    assert {
+        "study": "my_training",
+        "corpus": "demo",
+        "profile": "full",
+        "root": str(tiny.root),
+    }.items() <= given.items()
+    # And back: the fields of the study are those that were typed.
+    again = choices.fields_of(study, {"root": str(tiny.root), "jobs": 1})
+    assert checks.check(again).text == text
+
+
+def test_a_model_that_reads_what_the_recipe_does_not_keep_has_it_added(panel):
+    type_in(panel, voice="resnet_segments", voice_options="segment: 62, step: 31, filters: 4, width: 16")
+    assert panel.reasons == {}
+    assert panel.checked.study["recipe"]["keep"] == ["frames", "mfcc", "waveform", "spectrogram"]
+
+
+def test_a_study_of_another_making_is_not_overwritten(panel, data_folder):
+    own = yaml.safe_load(panel.checked.text) | {"measures": ["f1"]}
+    own["variants"]["third"] = own["variants"]["voice"]
+    path = checks.file_of("theirs")
+    path.parent.mkdir(parents=True)
+    path.write_text(yaml.safe_dump(own))
+    reasons = type_in(panel, name="theirs")
+    assert "has more to it than these fields" in reasons["name"]
+    with pytest.raises(WorkbenchError, match="has more to it"):
+        choices.fields_of(studies.load("theirs"), {})
+    panel.refresh()
+    panel.known.value = "theirs"  # it can be watched all the same
+    assert panel.monitor.study == "theirs"
+
+
+def test_a_training_is_started_paused_stopped_and_found_again_by_another_panel(panel, tiny):
+    type_in(panel, name="long", epochs="4000", patience="4000")
+    panel.buttons["Start"].click()
+    try:
+        assert panel.known.value == "long"
+        assert panel.buttons["Start"].disabled
+        wait(lambda: any(len(one.history) for one in panel.monitor.watched) or panel.refresh())
+        assert panel.process["state"] == "running"
+        panel.buttons["Pause"].click()
+        wait(lambda: panel.process["state"] == "paused" or panel.refresh())
+        assert panel.buttons["Start"].description == "Go on"
+        panel.buttons["Start"].click()
+        wait(lambda: panel.process["state"] == "running" or panel.refresh())
+
+        other = training.panel()  # as a page opened anew would
+        assert other.known.value == "long"
+        assert other.inputs["epochs"].value == "4000"
+        assert other.inputs["root"].value == str(tiny.root)
+        assert other.reasons == {}
+        other.buttons["Stop"].click()
+        wait(lambda: other.process["state"] == "stopped" or other.refresh())
+        assert "stopped, at a checkpoint" in other.state.value
+        assert other.buttons["Start"].description == "Go on"
+        assert other.buttons["Pause"].disabled
+        assert other.buttons["Stop"].disabled
+        assert list(under_way.folder("long").glob("voice/*/checkpoint.pt"))
+        assert other.picture() is not None
+    finally:
+        under_way.kill("long")
+        panel.started.wait(30)
+
+
+def test_what_cannot_be_started_is_said(panel, tiny):
+    panel.save()
+    one = under_way._process(os.getpid()) | {"state": "running"}
+    under_way.folder("my_training").mkdir(parents=True)
+    under_way._write(under_way._path("my_training", os.getpid()), one)
+    panel._do(panel.start)
+    assert "its runs are being made already" in panel.state.value
+
+
+def test_without_a_page_nothing_ticks_and_no_figure_is_made(panel):
+    assert panel.ticking is None
+    assert panel.monitor.figure is None
+    assert panel.picture() is None

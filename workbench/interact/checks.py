@@ -1,0 +1,237 @@
+"""The fields of the training panel, checked: which study they make, why they make none, what commands run it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+import yaml
+
+from workbench import classifiers, datasets, models, paths, recipes, splits, studies
+from workbench.errors import WorkbenchError, choose
+from workbench.interact.choices import FIELDS, NONE, TRAINED, classes, fields_of, fusions, parse, study_of, text_of
+from workbench.models import ENCODERS, FUSIONS, classical
+from workbench.studies import Study, planning, under_way
+from workbench.training import Settings
+
+NOTEBOOKS = {("voice",): "30_audio_models", ("face",): "31_video_models"}
+BOTH = "40_fusion_comparison"
+
+
+@dataclass
+class Checked:
+    """What came of the fields: what each means, why it is wrong (`reasons`, by field), and the `study`, if none is.
+
+    `says` is what will be run, in words.
+    """
+
+    chosen: dict = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    study: dict | None = None
+    says: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the study can be run."""
+        return self.study is not None and not self.reasons
+
+    @property
+    def text(self) -> str:
+        """The study's file; '' where there is none."""
+        return text_of(self.study) if self.study else ""
+
+    @property
+    def words(self) -> list[str]:
+        """What runs the study, after Python's own name."""
+        options = {"jobs": self.chosen["jobs"], "tensorboard": self.chosen["tensorboard"]}
+        where = file_of(self.chosen["name"])
+        return under_way.command(where, corpus=self.chosen["corpus"], root=self.chosen["root"] or None, **options)
+
+    @property
+    def papermill(self) -> str:
+        """The command that runs the study in the notebook for it, which shows its tables and figures.
+
+        The notebooks for one modality make the naive score on a random split as well, as they always do.
+        """
+        notebook, name = NOTEBOOKS.get(tuple(self.study["variants"]), BOTH), self.chosen["name"]
+        out = paths.runs() / name / f"{notebook}.ipynb"
+        values = {"study": name, "corpus": self.chosen["corpus"], "profile": "full"}
+        values |= {"root": self.chosen["root"]} if self.chosen["root"] else {}
+        given = [word for key, value in values.items() for word in ("-p", key, value)]
+        return shlex.join(["papermill", f"notebooks/{notebook}.ipynb", shown(out), *given, "-y", "variants: null"])
+
+
+def file_of(name: str) -> Path:
+    """Return where the study of that name is kept."""
+    return paths.studies() / f"{name}.yaml"
+
+
+def shown(path: Path) -> str:
+    """Return a path as one would type it: from the current folder, where it lies below it."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def check(given: Mapping[str, str | bool]) -> Checked:
+    """Return what the fields, as they are typed, come to; see `choices.FIELDS`."""
+    found = Checked()
+    chosen = found.chosen
+    for name, one in FIELDS.items():
+        chosen[name] = _attempt(found, name, parse, one, given[name])
+        if name in found.reasons:  # the others are checked all the same
+            chosen[name] = parse(one, one.default)
+    _attempt(found, "name", _own, chosen["name"])
+    _attempt(found, "recipe_options", recipes.load, chosen["recipe"], **chosen["recipe_options"])
+    _attempt(found, "jobs", _whole, chosen["jobs"])
+    _check_training(found)
+    _attempt(found, "emotions", classes, chosen)
+    if chosen["voice"] == chosen["face"] == NONE:
+        found.reasons["voice"] = "choose a voice, a face, or both"
+    _attempt(found, "root" if chosen["root"] else "corpus", opened, chosen["corpus"], chosen["root"])
+    made = _attempt(found, "fusion", study_of, chosen) if "emotions" not in found.reasons else None
+    if made is None:
+        return found
+    _check_models(found, made["variants"], len(made["classes"]))
+    _check_plan(found, made)
+    found.study = made
+    return found
+
+
+def takes(name: str) -> list[str]:
+    """Return the settings that an encoder or a fusion of the panel takes, by name; none where these are not listed."""
+    kind = ENCODERS.get(name) or FUSIONS.get(fusions().get(name, ("", ""))[1])
+    given = ("self", "widths", "n_classes")
+    return [one for one in inspect.signature(kind.__init__).parameters if one not in given] if kind else []
+
+
+def _attempt(found: Checked, name: str, function: Callable, /, *args, **options):
+    """Return what a function gives; what it raises is the reason why a field is wrong."""
+    try:
+        return function(*args, **options)
+    except WorkbenchError as error:
+        found.reasons.setdefault(name, str(error))
+    except Exception as error:  # a layer that cannot be made of what was typed
+        found.reasons.setdefault(name, f"{type(error).__name__}: {error}")
+    return None
+
+
+def _own(name: str) -> None:
+    """Raise a WorkbenchError if a study may not be called so, or one of another making is."""
+    if file_of(studies.own_name(name)).exists():
+        fields_of(studies.load(name), {})
+
+
+def _whole(number) -> None:
+    if type(number) is not int or number < 1:
+        raise WorkbenchError(f"processes are {number!r}, expected a whole number, 1 or more")
+
+
+def _check_training(found: Checked) -> None:
+    """Check each setting by itself, so that each has its reason, and then all together."""
+    chosen, known = found.chosen, [one.name for one in fields(Settings)]
+    for name in TRAINED:
+        _attempt(found, name, Settings, **{name: chosen[name]})
+    for name in chosen["more"]:
+        _attempt(found, "more", choose, "training setting", name, known)
+        if name in TRAINED:
+            found.reasons["more"] = f"{name} has a field of its own"
+    if any(name in found.reasons for name in (*TRAINED, "more")):
+        return
+    try:
+        Settings(**{name: chosen[name] for name in TRAINED} | chosen["more"])
+    except (WorkbenchError, TypeError, ValueError) as error:
+        named = re.match(r"training setting (\w+)", str(error))
+        found.reasons[named[1] if named and named[1] in TRAINED else "more"] = str(error)
+
+
+def _check_models(found: Checked, variants: Mapping[str, Mapping], n_classes: int) -> None:
+    """Make each model once, without its numbers where it can be."""
+    for side, settings in variants.items():
+        place = "fusion_options" if side == "both" else f"{side}_options"
+        _attempt(found, place, planning.check_fusion, side, settings)
+        if "encoders" in settings and not found.reasons:
+            _attempt(found, place, _build, text_of(settings), n_classes)
+        for one in settings.get("classical", {}).values():
+            own = {key: value for key, value in one.items() if key not in ("inputs", "statistics", "grid")}
+            _attempt(found, place, classical.make, **own)
+        if "stacking" in settings:
+            own = {key: value for key, value in settings["stacking"].items() if key not in ("grid", "logarithms")}
+            _attempt(found, place, classifiers.untrained, **own)
+
+
+@lru_cache(maxsize=64)
+def _build(text: str, n_classes: int) -> None:
+    settings = yaml.safe_load(text)
+    options = {"fusion": settings.get("fusion")}
+    try:
+        with torch.device("meta"):
+            models.build(settings["encoders"], n_classes, **options)
+    except WorkbenchError:
+        raise
+    except Exception:  # one that computes while it is made
+        models.build(settings["encoders"], n_classes, **options)
+
+
+@lru_cache(maxsize=8)
+def opened(corpus: str, root: str):
+    """Return a corpus whose clips have been looked for, once."""
+    found = datasets.corpus(corpus, root or None)
+    clips = found.clips()
+    found.clips = lambda: clips
+    return found
+
+
+def _check_plan(found: Checked, made: Mapping) -> None:
+    """See whether the corpus has what the study wants, and how many runs that makes."""
+    chosen = found.chosen
+    study = _attempt(found, "protocol", _study, chosen["name"], made)
+    if "protocol" in found.reasons:
+        _move(found, "protocol")
+    if study is None or found.reasons.keys() & {"corpus", "root", "recipe_options"}:
+        return
+    plan = _attempt(found, "emotions", planning.plan, study, opened(chosen["corpus"], chosen["root"]))
+    if plan is None:
+        return
+    for variant in study.variants if not found.reasons else ():
+        _attempt(found, "fusion" if variant == "both" else variant, planning.check, plan, [variant])
+    runs = _attempt(found, "n_folds", _count, plan)
+    if runs is None:
+        return
+    speakers = plan.takes["speaker"].nunique()
+    beside = " (and speaker-disjoint, which always stands beside it)" if len(study.protocols) > 1 else ""
+    found.says = (
+        f"{len(plan.takes)} takes of {speakers} speakers, {len(plan.classes)} emotions; "
+        f"{' and '.join(study.variants)}, {study.protocol}{beside}: {runs * len(study.variants)} runs"
+    )
+
+
+def _study(name: str, made: Mapping) -> Study:
+    return Study(name=name, **made)
+
+
+def _move(found: Checked, name: str) -> None:
+    """Put a reason beside the field that it speaks of."""
+    reason = found.reasons[name]
+    place = next((other for other in FIELDS if reason.startswith((f"{other} is", f"{other} are"))), name)
+    if place != name:
+        found.reasons[place] = found.reasons.pop(name)
+
+
+def _count(plan: planning.Plan) -> int:
+    """Return how many runs a variant has; every fold's sides are made on the way, so that what fails fails here."""
+    n = 0
+    for protocol in plan.study.protocols:
+        by = "take" if protocol in splits.SHARING else "speaker"
+        for seed in plan.seeds(protocol):
+            for fold in plan.folds(protocol, seed).values():
+                splits.inner_split(plan.takes, fold.train, share=plan.study.inner_share, seed=seed, by=by)
+                n += 1
+    return n
+
+
+__all__ = ["Checked", "check", "file_of", "shown", "takes"]

@@ -1,0 +1,48 @@
+"""Several trainings side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from workbench.errors import WorkbenchError
+from workbench.plots.style import INK, PALETTE, finish, legend_above, sheet, styled
+
+
+@styled
+def compare_learning(histories: Mapping[str, pd.DataFrame], *, title: str = "", note: str = "") -> Figure:
+    """Return loss and accuracy by epoch of several trainings: training clips dotted, inner validation clips solid.
+
+    Parameters
+    ----------
+    histories : name -> history
+        Columns as `learning_curves` takes them; up to eight, told apart by colour.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is none, or there are more than eight.
+    """
+    if not 1 <= len(histories) <= len(PALETTE):
+        raise WorkbenchError(f"expected 1 to {len(PALETTE)} trainings to compare, found {len(histories)}")
+    figure, panels = sheet(2.6 + 0.16 * -(-len(histories) // 3), ncols=2)
+    measures = (("loss", "Cross-entropy (nats)", 1), ("accuracy", "Accuracy (%)", 100))
+    for axes, (measure, unit, scale) in zip(panels, measures, strict=True):
+        for colour, history in zip(PALETTE, histories.values(), strict=False):
+            for side, line in (("train", ":"), ("validation", "-")):
+                few = {"marker": "o", "markersize": 2.5} if len(history) < 3 else {}
+                axes.plot(history["epoch"], scale * history[f"{side}_{measure}"], line, color=colour, **few)
+        axes.set(xlabel="Epoch", ylabel=unit)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid()
+    panels[0].set_ylim(bottom=0)
+    panels[1].set_ylim(0, 102)
+    sides = {":": "training clips", "-": "inner validation clips"}
+    handles = [Line2D([], [], color=colour, label=name) for colour, name in zip(PALETTE, histories, strict=False)]
+    handles += [Line2D([], [], color=INK, ls=line, label=words) for line, words in sides.items()]
+    legend_above(figure, handles, ncols=3)
+    return finish(figure, title, note)

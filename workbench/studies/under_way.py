@@ -1,0 +1,201 @@
+"""Who makes a study's runs just now, and what becomes of it: files beside the runs, for whoever looks or asks.
+
+``data/runs/<study>/process-<host>-<pid>.json`` says of a process on what it makes the study, which runs, since when,
+and how it ended; ``request`` asks all of them to pause or to stop (`training.requests`); ``log.txt`` is what one that
+was started in the background (`start`) has printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from workbench import paths
+from workbench.errors import Stopped, WorkbenchError
+from workbench.training import Requests
+
+COMMAND = ("-m", "workbench", "study", "run")
+LIVE = ("running", "pausing", "paused", "stopping")
+
+
+def folder(study: str) -> Path:
+    """Return the folder of a study's runs."""
+    return paths.runs() / study
+
+
+@contextmanager
+def announced(study: str, **about) -> Iterator[Callable]:
+    """Say in the study's folder that this process makes its runs; at the end, how that ended.
+
+    What was asked for before is forgotten. The context is a function ``note(**about)`` that adds to what is said.
+
+    Parameters
+    ----------
+    about
+        `corpus`, `root`, `size`, and whatever else JSON can hold.
+    """
+    path = _path(study, os.getpid())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for other in every(study):
+        if other["state"] not in LIVE:
+            _path(study, other["pid"], other["host"]).unlink(missing_ok=True)
+    if not any(other["state"] in LIVE and other["pid"] != os.getpid() for other in every(study)):
+        Requests(folder(study)).withdraw()
+        for held in folder(study).glob("held-*"):
+            held.unlink()
+    said = _process(os.getpid()) | about
+
+    def note(**more) -> None:
+        said.update(more)
+        _write(path, said)
+
+    note(state="running")
+    try:
+        yield note
+    except BaseException as error:
+        state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt | GeneratorExit) else "failed"
+        note(state=state, reason="" if state == "stopped" else str(error) or repr(error), ended=time.time())
+        raise
+    note(state="finished", ended=time.time())
+
+
+def every(study: str) -> list[dict]:
+    """Return what is known of each process that makes, or made, a study's runs; the latest is the last.
+
+    `pid, host, began` (seconds since 1970), `command`, `state` (`running`, `pausing`, `paused`, `stopping`; `finished`,
+    `stopped`, `failed` with its `reason`, `killed`), and what it said about itself: `corpus, root, size, runs`...
+    """
+    known = [json.loads(path.read_text()) for path in folder(study).glob("process-*.json")]
+    requests = Requests(folder(study))
+    for one in known:
+        if one["state"] == "running":
+            if not _alive(one):
+                one |= {"state": "killed", "reason": _last_words(study)}
+            elif asked := requests.asked():
+                waiting = {"pause": "pausing", "stop": "stopping"}[asked]
+                one["state"] = "paused" if requests.held and waiting == "pausing" else waiting
+    return sorted(known, key=lambda one: one["began"])
+
+
+def latest(study: str) -> dict | None:
+    """Return what is known of the process that makes the study's runs or, without one, of the last that did."""
+    known = every(study)
+    return next((one for one in reversed(known) if one["state"] in LIVE), known[-1] if known else None)
+
+
+def known() -> list[str]:
+    """Return the studies of which a process is or was known, the latest first."""
+    files = paths.runs().glob("*/process-*.json")
+    newest = {path.parent.name: path.stat().st_mtime for path in sorted(files, key=lambda path: path.stat().st_mtime)}
+    return sorted(newest, key=newest.get, reverse=True)
+
+
+def ask(study: str, way: str | None) -> None:
+    """Ask whoever makes the study's runs to `pause` or to `stop`; with None, to go on after a pause.
+
+    Raises
+    ------
+    WorkbenchError
+        If nobody does.
+    """
+    if not any(one["state"] in LIVE for one in every(study)):
+        raise WorkbenchError(f"study {study!r}: nobody makes its runs; `study run {study}` would")
+    requests = Requests(folder(study))
+    requests.ask(way) if way else requests.withdraw()
+
+
+def command(study: str | Path, *, corpus: str, root: str | Path | None = None, **options) -> list[str]:
+    """Return the words that make a study's runs, after Python's own: ``-m workbench study run ...``.
+
+    `options` are those of the command line: ``profile="full", jobs=2, variants=["voice"], tensorboard=True``.
+    """
+    words = [*COMMAND, str(study), "--corpus", corpus, *(["--root", str(root)] if root else [])]
+    for name, value in options.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value not in (None, False):
+            words += [f"--{name}", ",".join(value) if isinstance(value, list | tuple) else str(value)]
+    return words
+
+
+def start(study: str, words: Sequence[str], **about) -> subprocess.Popen:
+    """Start a process of its own that makes a study's runs, whatever becomes of this one; `words` are `command`'s.
+
+    `about` is what is said of it until it speaks for itself (`announced`).
+
+    Raises
+    ------
+    WorkbenchError
+        If somebody makes them already.
+    """
+    if any(one["state"] in LIVE for one in every(study)):
+        raise WorkbenchError(f"study {study!r}: its runs are being made already")
+    folder(study).mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"WORKBENCH_DATA": str(paths.data().resolve()), "PYTHONUNBUFFERED": "1"}
+    with open(folder(study) / "log.txt", "w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+    said = _process(process.pid) | {"command": [sys.executable, *words], "state": "running"} | about
+    _write(_path(study, process.pid), said)  # until it announces itself, which takes some seconds
+    return process
+
+
+def kill(study: str) -> None:
+    """End at once what `start` has started, and its workers; what lies behind the last checkpoint is made again."""
+    for one in every(study):
+        if one["state"] in LIVE and one["host"] == socket.gethostname() and tuple(one["command"][1:5]) == COMMAND:
+            process = psutil.Process(one["pid"])
+            for other in [*process.children(recursive=True), process]:
+                other.kill()
+
+
+def _process(pid: int) -> dict:
+    """Return what tells a process from others; its number may be another's one day."""
+    words = [sys.executable, *COMMAND[:2], *sys.argv[1:]] if Path(sys.argv[0]).parent.name == "workbench" else sys.argv
+    born = psutil.Process(pid).create_time()
+    return {"pid": pid, "host": socket.gethostname(), "born": born, "began": time.time(), "command": words}
+
+
+def _alive(one: dict) -> bool:
+    """Say whether a process is there still; of another machine's, nothing else is known than what it says."""
+    if one["host"] != socket.gethostname():
+        return True
+    try:
+        process = psutil.Process(one["pid"])
+        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - one["born"]) < 1
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _last_words(study: str) -> str:
+    """Return the error that stands last in the log, or its last line."""
+    path = folder(study) / "log.txt"
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    said: Iterable[str] = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in lines]
+    return next((line for line in reversed(list(said)) if line.startswith("error")), "")
+
+
+def _path(study: str, pid: int, host: str | None = None) -> Path:
+    return folder(study) / f"process-{host or socket.gethostname()}-{pid}.json"
+
+
+def _write(path: Path, said: dict) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(said, indent=1, default=str))
+    os.replace(part, path)
