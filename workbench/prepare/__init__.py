@@ -13,7 +13,15 @@ import pandas as pd
 
 from workbench import faces, paths, scale, weights
 from workbench.errors import WorkbenchError
-from workbench.prepare.clip import SOURCE, crashed, fingerprint, moments, prepare_clip, sound_arrays
+from workbench.prepare.clip import (
+    SOURCE,
+    crashed,
+    fingerprint,
+    moments,
+    prepare_clip,
+    prepare_picture,
+    sound_arrays,
+)
 from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
 from workbench.store import Store
 
@@ -23,6 +31,7 @@ __all__ = [
     "moments",
     "prepare",
     "prepare_clip",
+    "prepare_picture",
     "sound_arrays",
     "store_of",
     "unprepared",
