@@ -42,7 +42,8 @@ def test_maps_stand_side_by_side_coloured_as_everywhere(explorer):
     left, right = explorer.figure.data
     assert np.allclose(left.x, explorer.maps["tsne"][:, 0])
     assert np.allclose(right.y, explorer.maps["pca"][:, 1])
-    assert [a.text for a in explorer.figure.layout.annotations] == ["t-SNE", "PCA"]
+    layout = explorer.figure.layout
+    assert (layout.xaxis.title.text, layout.yaxis2.title.text) == ("t-SNE 1", "PCA 2")
     assert set(left.marker.color) == {COLOURS["happy"], COLOURS["sad"]} == set(right.marker.color)
     assert "emotion: %{customdata[1]}" in left.hovertemplate
     explorer.by.value = "speaker"

@@ -70,12 +70,14 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
         self.files = None if table is None else table.drop_duplicates("clip").set_index("clip", drop=False)
         names = [name for name in BY if name in clips and clips[name].astype(str).ne("").any()]
         self.by = ipywidgets.ToggleButtons(options=names, description="colour by", style={"button_width": "auto"})
-        self.legend, self.figure = ipywidgets.HTML(), go.FigureWidget(_empty(list(self.maps)))
+        self.legend = ipywidgets.HTML()
+        # The whole figure at once: what is changed before it is shown does not reach every page.
+        self.figure = go.FigureWidget(self._drawn())
+        self.figure._config = self.figure._config | {"displaylogo": False}
         self.chosen = ClipTable(self.clips.iloc[:0], can_filter=False, name="clips_in_lasso.csv")
         self.player, self._picked = ClipPlayer(), {}
         help_ = ipywidgets.HTML("<small>Point to read, click to play, draw a lasso around points to list them.</small>")
         super().__init__([self.by, self.legend, self.figure, help_, self.chosen, self.player])
-        self._draw()
         for trace in self.figure.data:
             trace.on_click(self._clicked)
             trace.on_selection(self._lassoed)
@@ -83,24 +85,32 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
         self.by.observe(lambda _: self._colour(), ["value"])
         self.chosen.observe(lambda change: self.play(change["new"]), ["selected"])
 
-    def _draw(self) -> None:
-        """Put the points in their places, with what is said of each."""
+    def _drawn(self) -> go.Figure:
+        """Return the maps with the points in their places and colours, and what is said of each."""
         shown = [name for name in ("clip", *BY, "text") if name in self.clips]
         words = self.clips[shown].astype(str).to_numpy()
         hover = "<br>".join(f"{name}: %{{customdata[{i}]}}" for i, name in enumerate(shown)) + "<extra></extra>"
-        with self.figure.batch_update():
-            for trace, xy in zip(self.figure.data, self.maps.values(), strict=True):
-                trace.update(x=xy[:, 0], y=xy[:, 1], customdata=words, hovertemplate=hover)
-        self._colour()
+        colours, symbols = self._looks()
+        marker = {"size": 8, "color": colours, "symbol": symbols, "line": {"width": 0.4, "color": "white"}}
+        look = {"mode": "markers", "marker": marker, "unselected": {"marker": {"opacity": 0.12}}}
+        figure = _panels(list(self.maps))
+        for column, (name, xy) in enumerate(self.maps.items(), start=1):
+            points = go.Scatter(name=name, x=xy[:, 0], y=xy[:, 1], customdata=words, hovertemplate=hover, **look)
+            figure.add_trace(points, row=1, col=column)
+        return figure
 
-    def _colour(self) -> None:
+    def _looks(self) -> tuple[list[str], list[str]]:
+        """Return each point's colour and shape, and say in the legend what they mean."""
         values = self.clips[self.by.value].astype(str).tolist()
         looks = looks_of(values)
+        self.legend.value = legend(looks)
+        return [looks[value][0] for value in values], [looks[value][1] for value in values]
+
+    def _colour(self) -> None:
+        colours, symbols = self._looks()
         with self.figure.batch_update():
             for trace in self.figure.data:
-                trace.marker.color = [looks[value][0] for value in values]
-                trace.marker.symbol = [looks[value][1] for value in values]
-        self.legend.value = legend(looks)
+                trace.marker.color, trace.marker.symbol = colours, symbols
 
     def _clicked(self, _, points, __) -> None:
         if points.point_inds:
@@ -149,20 +159,18 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
         return plots.scatter(table, by=by, method=name, numbers=self.numbers)
 
 
-def _empty(names: list[str]) -> go.Figure:
-    """Return a figure with a panel for each map."""
+def _panels(names: list[str]) -> go.Figure:
+    """Return a figure with an empty panel for each map."""
     titles = [PROJECTIONS[name] for name in names]
-    figure = make_subplots(cols=len(names), subplot_titles=titles, horizontal_spacing=0.04)
-    for column, name in enumerate(names, start=1):
-        marker = {"size": 7, "line": {"width": 0.4, "color": "white"}}
-        faint = {"marker": {"opacity": 0.12}}
-        figure.add_trace(go.Scatter(mode="markers", name=name, marker=marker, unselected=faint), row=1, col=column)
-        bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "showline": True, "mirror": True}
-        bare |= {"linecolor": "#bbbbbb", "row": 1, "col": column}
-        figure.update_xaxes(title_text=f"{PROJECTIONS[name]} 1", **bare)
-        figure.update_yaxes(title_text=f"{PROJECTIONS[name]} 2", title_standoff=4, **bare)
-    margin = {"l": 30, "r": 10, "t": 34, "b": 34}
+    figure = make_subplots(cols=len(names), horizontal_spacing=0.04)
+    bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "showline": True, "mirror": True}
+    for column, title in enumerate(titles, start=1):
+        place = {"linecolor": "#bbbbbb", "row": 1, "col": column, "title_standoff": 4}
+        figure.update_xaxes(title_text=f"{title} 1", **bare, **place)
+        figure.update_yaxes(title_text=f"{title} 2", **bare, **place)
+    margin = {"l": 30, "r": 10, "t": 28, "b": 34}
     figure.update_layout(dragmode="lasso", height=430, margin=margin, showlegend=False, template="plotly_white")
+    figure.update_layout(font={"family": "sans-serif", "size": 12, "color": "#222222"})
     return figure
 
 

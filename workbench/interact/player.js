@@ -38,6 +38,7 @@ function render({ model, el }) {
     film.style.display = moving ? "" : "none";
     still.style.display = !moving && url ? "" : "none";
     if (moving) film.src = url; else { film.removeAttribute("src"); film.load(); still.src = url; }
+    switches.style.display = moving ? "" : "none";
     screen.classList.toggle("wb-nopicture", !now.shape);
     screen.style.aspectRatio = now.shape ? `${now.shape[1]} / ${now.shape[0]}` : "auto";
     screen.style.maxWidth = now.shape ? `${Math.round((300 * now.shape[1]) / now.shape[0])}px` : "";

@@ -173,7 +173,7 @@ function render({ model, el }) {
       if (!heat) continue;
       const url = blobUrl(heat.png, "image/png");
       urls.push(url);
-      place.append(make("img", { src: url, alt: heat.text }), make("p", { text: heat.text }));
+      place.append(make("img", { src: url, alt: heat.text }));
     }
   }
 
