@@ -34,6 +34,7 @@ FLOORS = [
     ["models"],
     ["training", "runs"],
     ["predict", "doctor"],
+    ["explain"],
     ["evaluation", "embedding"],
     ["studies"],
     ["plots"],

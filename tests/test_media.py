@@ -442,3 +442,17 @@ def test_speech_in_ravdess_begins_after_the_pause(shared):
     assert 0.8 < np.median(spans[:, 0]) < 1.0
     assert np.mean(spans[:, 0] > 0.5) > 0.9
     assert np.quantile(spans[:, 1] - spans[:, 0], [0.05, 0.95]) == pytest.approx([1.5, 2.7], abs=0.4)
+
+
+def test_the_length_of_what_a_browser_recorded_is_that_of_its_pictures(tmp_path, numbered):
+    """Browsers write webm live: no length in the header."""
+    path = tmp_path / "live.webm"
+    with av.open(str(path), "w", format="webm", options={"live": "1"}) as container:
+        stream = container.add_stream("libvpx", rate=30, pix_fmt="yuv420p")
+        stream.height, stream.width = numbered.shape[1:3]
+        for frame in numbered:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame))))
+        container.mux(stream.encode(None))
+    with av.open(str(path)) as container:
+        assert not container.duration
+    assert media.probe(path).duration == pytest.approx(2.0, abs=0.05)

@@ -154,6 +154,18 @@ def upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
     return np.rot90(rgb, picture.rotation // 90)
 
 
+def length(container) -> float:
+    """Return how long an open file is, s.
+
+    Where the header does not say, as of what browsers record, it is read through to its last packet.
+    """
+    if container.duration:
+        return container.duration / av.time_base
+    ends = [float((p.pts + (p.duration or 0)) * p.time_base) for p in container.demux() if p.pts is not None]
+    start = (container.start_time or 0) / av.time_base
+    return max(0.0, max(ends, default=start) - start)
+
+
 def still(path: str | Path) -> av.VideoFrame:
     """Return the picture in a file, the first one of a film; MediaError if it is missing or damaged."""
     with opened(path) as container:

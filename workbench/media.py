@@ -20,6 +20,7 @@ import av
 import numpy as np
 import soxr
 
+from workbench import _container
 from workbench._container import (
     check_whole,
     find,
@@ -53,7 +54,7 @@ class Probe:
 
 
 def probe(path: str | Path, *, fps: float = FPS) -> Probe:
-    """Return what the file's header and first picture say, without reading it through.
+    """Return what the file's header and first picture say, without reading it through unless its length is not told.
 
     Parameters
     ----------
@@ -72,16 +73,16 @@ def probe(path: str | Path, *, fps: float = FPS) -> Probe:
         height, width = shape_of(still(files[0]))
         return Probe(True, False, width, height, fps, len(files) / fps)
     with opened(path) as container:
-        has_sound, duration = bool(container.streams.audio), (container.duration or 0) / av.time_base
+        has_sound = bool(container.streams.audio)
         if find(container, "video") is None:
-            return Probe(False, has_sound, 0, 0, 0.0, duration)
+            return Probe(False, has_sound, 0, 0, 0.0, _container.length(container))
         stream = stream_of(path, container, "video")
         if is_still(container):
             height, width = shape_of(next(pictures(path, container, stream))[1])
             return Probe(True, False, width, height, 0.0, 0.0)
         first = next(container.decode(stream), None)
         height, width = shape_of(first) if first else (stream.height, stream.width)
-        return Probe(True, has_sound, width, height, float(stream.average_rate or 0), duration)
+        return Probe(True, has_sound, width, height, float(stream.average_rate or 0), _container.length(container))
 
 
 def read_waveform(path: str | Path, *, sample_rate: int = 16000) -> np.ndarray:

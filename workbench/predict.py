@@ -40,7 +40,7 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     """
     _from_recordings(run)
     if "members" in run.params:
-        parts = [predictor(member) for member in _members(run)]
+        parts = [predictor(member) for member in members(run)]
         joined = _ruled(run) if "rule" in run.params else _stacked(run)
         return lambda clips: joined(list(zip(*(one(clips) for one in parts), strict=True)))
     return _classical(run) if "classical" in run.params else _network(run)
@@ -80,20 +80,31 @@ def _ruled(run: runs.Run) -> Callable[[Said], Answers]:
 
 
 def _network(run: runs.Run) -> Callable[..., Answers]:
-    network, names = load_model(run), arrays_of(run.params)
+    network = load_model(run)
 
     @torch.inference_mode()
     def answer(clips):
-        batches = [_batch(clip, names) for clip in clips]
-        if standardises(run):
-            known = [name for name in names if any(name in batch for batch in batches)]
-            views = {name: [batch[name][0] if name in batch else None for batch in batches] for name in known}
-            norm = Standards(views, ["one"] * len(clips))
-            batches = [norm(batch, [0]) for batch in batches]
-        given = [network(Clips.to_tensors(batch))["logits"] if batch else None for batch in batches]
-        return [None if logits is None else logits.double().softmax(1)[0].numpy() for logits in given]
+        given = [network(batch)["logits"] if batch else None for batch in batches(run, clips)]
+        return [None if logits is None else probabilities_of(logits) for logits in given]
 
     return answer
+
+
+def probabilities_of(logits: torch.Tensor) -> np.ndarray:
+    """Return the probabilities (C,) float64 of one clip's logits (1, C)."""
+    return logits.double().softmax(1)[0].numpy()
+
+
+def batches(run: runs.Run, clips: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, torch.Tensor]]:
+    """Return each clip as a batch of one, with masks, as the run's network reads it; empty where nothing is there."""
+    names = arrays_of(run.params)
+    found = [batch_of(clip, names) for clip in clips]
+    if by_speaker(run):
+        known = [name for name in names if any(name in batch for batch in found)]
+        views = {name: [batch[name][0] if name in batch else None for batch in found] for name in known}
+        norm = Standards(views, ["one"] * len(clips))
+        found = [norm(batch, [0]) for batch in found]
+    return [Clips.to_tensors(batch) for batch in found]
 
 
 def _classical(run: runs.Run) -> Callable[..., Answers]:
@@ -104,8 +115,8 @@ def _classical(run: runs.Run) -> Callable[..., Answers]:
         known = [i for i, clip in enumerate(clips) if all(name in clip for name in names)]
         out: Answers = [None] * len(clips)
         if known:
-            rows = np.vstack([classical.rows(_batch(clips[i], names), settings) for i in known])
-            rows = within(rows, ["one"] * len(rows)) if standardises(run) else rows
+            rows = np.vstack([classical.rows(batch_of(clips[i], names), settings) for i in known])
+            rows = within(rows, ["one"] * len(rows)) if by_speaker(run) else rows
             for i, found in zip(known, classifiers.probabilities(model, rows, run.params["classes"]), strict=True):
                 out[i] = found
         return out
@@ -113,15 +124,15 @@ def _classical(run: runs.Run) -> Callable[..., Answers]:
     return answer
 
 
-def _batch(clip: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
+def batch_of(clip: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, np.ndarray]:
     """Return those arrays of a clip as a batch of one, with masks."""
     batch = {name: np.ascontiguousarray(clip[name])[None] for name in names if name in clip}
     return batch | {f"{name}_mask": np.ones(x.shape[:2], bool) for name, x in batch.items()}
 
 
-def standardises(run: runs.Run) -> bool:
-    """Tell whether a run standardises within each speaker, so that it takes the clips it is given as one speaker's."""
-    return any(one.params.get("normalise") == "speaker" for one in [run, *_alone(run)])
+def by_speaker(run: runs.Run) -> bool:
+    """Say whether a run, or a member of it, standardises within each speaker."""
+    return any(one.params.get("normalise") == "speaker" for one in [run, *alone(run)])
 
 
 def recipe_of(run: runs.Run) -> Recipe:
@@ -133,29 +144,30 @@ def recipe_of(run: runs.Run) -> Recipe:
         If the run reads what was made elsewhere.
     """
     _from_recordings(run)
-    return Recipe(**_alone(run)[0].params["recipe"])
+    return Recipe(**alone(run)[0].params["recipe"])
 
 
 def arrays_read(run: runs.Run) -> list[str]:
     """Return the names of the arrays that a run, or its members, read."""
-    return list(dict.fromkeys(name for one in _alone(run) for name in arrays_of(one.params)))
+    return list(dict.fromkeys(name for one in alone(run) for name in arrays_of(one.params)))
 
 
 def _from_recordings(run: runs.Run) -> None:
-    if strange := [one.name for one in _alone(run) if "recipe" not in one.params]:
+    if strange := [one.name for one in alone(run) if "recipe" not in one.params]:
         raise WorkbenchError(
             f"run {strange[0]}: its predictions, or what it reads, were made elsewhere and read from files; expected a "
             "run that was made from recordings"
         )
 
 
-def _members(run: runs.Run) -> list[runs.Run]:
+def members(run: runs.Run) -> list[runs.Run]:
+    """Return the runs whose answers a late fusion joins."""
     return [runs.load(run.folder.parents[2] / name) for name in run.params["members"]]
 
 
-def _alone(run: runs.Run) -> list[runs.Run]:
+def alone(run: runs.Run) -> list[runs.Run]:
     """Return the runs of one model that a run is made of: itself, or its members."""
-    return _members(run) if "members" in run.params else [run]
+    return members(run) if "members" in run.params else [run]
 
 
 def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
@@ -170,20 +182,22 @@ def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
         `path`, `emotion` (or None), `probabilities` (emotion -> 0..1, summing to 1; all alike where there was
         nothing to go by), `face` and `sound` (whether one was found), `notes` (what was missing, in words), `run`.
     """
-    answer, recipe = predictor(run), recipe_of(run)
-    found = (_prepared(str(file), recipe) for file in files)
-    if not standardises(run):
-        return [_one(file, run, arrays, notes, answer([arrays])[0]) for file, arrays, notes in found]
+    answer = predictor(run)
+    recipe = recipe_of(run)
+    found = (prepared(str(file), recipe) for file in files)
+    if not by_speaker(run):
+        return [answered(file, run, arrays, notes, answer([arrays])[0]) for file, arrays, notes in found]
     found = list(found)
     note = f"standardised over {len(found)} recordings, taken as of one speaker (normalise: speaker)"
     answers = answer([arrays for _, arrays, _ in found])
     return [
-        _one(file, run, arrays, [*notes, note], one) for (file, arrays, notes), one in zip(found, answers, strict=True)
+        answered(file, run, arrays, [*notes, note], one)
+        for (file, arrays, notes), one in zip(found, answers, strict=True)
     ]
 
 
-def _prepared(file: str, recipe: Recipe) -> tuple[str, dict[str, np.ndarray], list[str]]:
-    """Return a file, its arrays, and what was wrong with it, in words."""
+def prepared(file: str, recipe: Recipe) -> tuple[str, dict[str, np.ndarray], list[str]]:
+    """Return a file, its arrays as a run reads them (by name, time first), and what was wrong with it, in words."""
     try:
         probe = media.probe(file)
         clip = {"clip": Path(file).stem, "path": file, "audio_path": file if probe.has_sound else ""}
@@ -206,7 +220,8 @@ def described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return found | {"action_units": found["action_units_stranger"]}
 
 
-def _one(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.ndarray | None) -> dict:
+def answered(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.ndarray | None) -> dict:
+    """Return the answer on a file, as `predict` gives it, from the probabilities (C,) that a run found, or None."""
     classes = run.params["classes"]
     if found is None:
         notes = [*notes, f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability"]

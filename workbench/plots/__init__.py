@@ -5,6 +5,7 @@ No function reads a file or keeps state: a table goes in, a matplotlib `Figure` 
 """
 
 from workbench.plots.augmentation import augmentations
+from workbench.plots.clips import answers, clip_over_time, heat_maps
 from workbench.plots.corpora import counts, durations, lags
 from workbench.plots.faces import detectors, landmarks
 from workbench.plots.geometry import accuracy_by_yaw, fit_quality, fitted_face
@@ -24,8 +25,10 @@ from workbench.plots.training import compare_learning
 
 __all__ = [
     "accuracy_by_yaw",
+    "answers",
     "augmentations",
     "bars",
+    "clip_over_time",
     "compare_learning",
     "confusion_matrix",
     "counts",
@@ -37,6 +40,7 @@ __all__ = [
     "face_strip",
     "fit_quality",
     "fitted_face",
+    "heat_maps",
     "lags",
     "landmarks",
     "learning_curves",

@@ -95,17 +95,23 @@ def waveform_and_mel(waveform: np.ndarray, *, sample_rate: int = 16000, title: s
     upper.plot(seconds, waveform, color=PALETTE[0], lw=0.4)
     peak = max(float(np.abs(waveform).max()), 1e-3)
     upper.set(ylabel="Amplitude", ylim=(-1.08 * peak, 1.08 * peak))
+    image = mel_axis(lower, waveform, sample_rate)
+    lower.set(xlabel="Time (s)", ylabel="Frequency (Hz, mel scale)", xlim=(0, len(waveform) / sample_rate))
+    figure.colorbar(image, ax=lower, label="Power (dB re maximum)", pad=0.015).outline.set_visible(False)
+    return finish(figure, title, note)
+
+
+def mel_axis(axes, waveform: np.ndarray, sample_rate: int):
+    """Draw the mel spectrogram of a waveform (n,) on axes in seconds and Hz; return the image, dB re its maximum."""
     hop_length = 256
     mel = acoustics.mel_spectrogram(waveform, sample_rate=sample_rate, hop_length=hop_length)
     bands = librosa.mel_frequencies(len(mel) + 2, fmin=0, fmax=sample_rate / 2)[1:-1]  # Hz, centres
     edges = (np.array([0, mel.shape[1]]) - 0.5) * hop_length / sample_rate  # s
     style = {"origin": "lower", "aspect": "auto", "cmap": "magma", "vmin": -80, "vmax": 0}
-    image = lower.imshow(mel - mel.max(), extent=(*edges, -0.5, len(mel) - 0.5), **style)
+    image = axes.imshow(mel - mel.max(), extent=(*edges, -0.5, len(mel) - 0.5), **style)
     marks = [mark for mark in (250, 500, 1000, 2000, 4000, 8000, 16000) if mark < 0.98 * sample_rate / 2]
-    lower.set_yticks(np.interp(marks, bands, range(len(mel))), marks)
-    lower.set(xlabel="Time (s)", ylabel="Frequency (Hz, mel scale)", xlim=(0, len(waveform) / sample_rate))
-    figure.colorbar(image, ax=lower, label="Power (dB re maximum)", pad=0.015).outline.set_visible(False)
-    return finish(figure, title, note)
+    axes.set_yticks(np.interp(marks, bands, range(len(mel))), marks)
+    return image
 
 
 @styled

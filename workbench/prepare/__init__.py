@@ -21,6 +21,7 @@ from workbench.prepare.clip import (
     fingerprint,
     moments,
     prepare_clip,
+    prepare_picture,
     sound_arrays,
 )
 from workbench.recipes import PICTURES, SOUNDS, Recipe, digest
@@ -34,6 +35,7 @@ __all__ = [
     "moments",
     "prepare",
     "prepare_clip",
+    "prepare_picture",
     "sound_arrays",
     "store_of",
     "unprepared",

@@ -1,0 +1,83 @@
+"""The clip browser: find clips by any column, see and hear one, with all that is known of it on one time axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ipywidgets
+import pandas as pd
+
+from workbench import runs
+from workbench.errors import WorkbenchError
+from workbench.interact.assets import Pictured
+from workbench.interact.player import ClipPlayer
+from workbench.interact.table import ClipTable
+from workbench.interact.views import View, steps
+
+KEPT = 8  # clips that need not be looked at again
+
+
+class ClipBrowser(Pictured, ipywidgets.VBox):
+    """A clip table with filters, and below it the chosen clip.
+
+    Parameters
+    ----------
+    clips : DataFrame
+        A clip table.
+    run : Run, str, or several of them, optional
+        Finished runs to be asked about each clip, a second at a time; with several, one is chosen in the page. A name
+        is `runs.load`'s.
+
+    Attributes
+    ----------
+    table : ClipTable
+        `table.filters`, `table.found`, `table.selected`.
+    player : ClipPlayer
+        `player.view`, `player.cursor`.
+    """
+
+    def __init__(self, clips: pd.DataFrame, run: runs.Run | str | Sequence[runs.Run | str] | None = None):
+        if clips.empty:
+            raise WorkbenchError("expected a clip table with clips in it, found an empty one")
+        several = [] if run is None else [run] if isinstance(run, str | runs.Run) else list(run)
+        self.runs = {one.name: one for one in (runs.load(one) if isinstance(one, str) else one for one in several)}
+        self.table, self.player, self._seen = ClipTable(clips), ClipPlayer(), {}
+        choices = [("no run", ""), *((name, name) for name in self.runs)]
+        wide = {"description_width": "initial"}
+        self.asked = ipywidgets.Dropdown(options=choices, description="probabilities by", style=wide)
+        self.asked.layout.width = "auto"
+        self.asked.value = next(iter(self.runs), "")
+        super().__init__([self.table, *([self.asked] if self.runs else []), self.player])
+        self.table.observe(self._chosen, ["selected"])
+        self.asked.observe(self._chosen, ["value"])
+        self.table.selected = str(self.table.found["clip"].iloc[0])
+
+    def _chosen(self, _=None) -> None:
+        """Show the chosen clip, what is soon there first."""
+        if not self.table.selected:
+            return
+        clip = self.table.clips.set_index("clip", drop=False).loc[self.table.selected]
+        key = (self.table.selected, self.asked.value)
+        self.player.busy = f"Looking at {self.table.selected} …"
+        try:
+            for view in self._views(key, clip):
+                self.player.show(view)
+        except WorkbenchError as error:
+            self.player.show(View(dict(clip), notes=(str(error),)))
+        finally:
+            self.player.busy = ""
+
+    def _views(self, key: tuple[str, str], clip: pd.Series):
+        """Yield views of a clip, the last one kept for the next time."""
+        if key in self._seen:
+            yield self._seen[key]
+            return
+        for view in steps(clip, self.runs.get(self.asked.value)):
+            yield view
+        self._seen[key] = view
+        if len(self._seen) > KEPT:
+            del self._seen[next(iter(self._seen))]
+
+    def picture(self):
+        """Return the chosen clip as a figure."""
+        return self.player.picture()
