@@ -6,7 +6,7 @@ RUN := $(BIN)/python -m workbench
 STAMP := $(VENV)/.installed
 SUDO := $(shell [ `id -u` -eq 0 ] || echo sudo)
 
-.PHONY: help setup demo test test-browser lint lab figures clean
+.PHONY: help setup demo test chromium test-browser lint lab figures clean
 
 help:  ## Show this.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,8 +30,10 @@ test: setup  ## Lint and run all tests.
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-browser: setup  ## Drive the widgets and pages in a headless Chromium, which is installed if it is missing.
-	command -v chromium >/dev/null || $(SUDO) apt-get install -y --no-install-recommends chromium
+chromium:  ## Install Chromium if there is none (Debian's, by apt).
+	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }
+
+test-browser: setup chromium  ## Drive the widgets and pages in a headless Chromium; pictures are left in data/screenshots.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	$(BIN)/python -m pytest tests/browser
 
