@@ -117,6 +117,16 @@ def test_a_face_is_the_same_after_a_short_gap_and_another_after_a_long_one_or_a_
     assert cuts.tolist() == [True, False, False, False]
 
 
+def test_a_face_among_several_is_boxed_as_it_is_alone(tiny):
+    """Side by side, faces are half as large to the detector; a box that lies beside makes another face of it."""
+    paths = tiny.clips().groupby("speaker")["path"].first()
+    left, right = (media.read_frames(path, np.arange(0.2, 1, 0.1))[0] for path in paths.iloc[:2])
+    (alone,), _ = faces.Follower().follow(left)
+    (first, _), _ = faces.Follower().follow(np.concatenate([left, right], axis=2))
+    side = (alone.boxes[:, 2] - alone.boxes[:, 0]).mean()
+    assert np.abs(first.boxes - alone.boxes).mean() < 0.03 * side
+
+
 def test_what_a_follower_remembers_makes_another_go_on_alike_and_does_not_grow():
     rng = np.random.default_rng(0)
     looks = [[(50 + x, 1), (150 + y, 1)] for x, y in rng.integers(-3, 4, (200, 2))]

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workbench import __version__, plots
+import workbench
+from workbench import plots
 from workbench.emotions import COLOURS
 from workbench.interact.timeline import wording
 from workbench.interact.timeline.people import clock
@@ -70,7 +71,7 @@ def html(found: Timeline) -> str:
         *_reactions(found),
         *_quality(found),
         "<h2>How this was made</h2>",
-        _list(wording.made(found, __version__)),
+        _list(wording.made(found, workbench.__version__)),
     ]
     style, script = ((FOLDER / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     data = json.dumps(_data(found, drawn), separators=(",", ":")).replace("</", "<\\/")
