@@ -19,7 +19,7 @@ def test_help_lists_the_commands_quickly_without_the_heavy_libraries():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    for command in ("doctor", "corpus", "prepare", "study", "predict", "notebooks", "figures", "bench"):
+    for command in ("doctor", "corpus", "prepare", "study", "predict", "timeline", "notebooks", "figures", "bench"):
         assert command in done.stdout
 
 

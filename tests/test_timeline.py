@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pandas as pd
 import pytest
-from untrained import CLASSES, untrained
+from untrained import CLASSES, ENCODERS, untrained
 
 from workbench import faces, media, recipes, streaming
 from workbench.bench import timeline as bench
@@ -117,6 +117,16 @@ def test_a_face_is_the_same_after_a_short_gap_and_another_after_a_long_one_or_a_
     assert cuts.tolist() == [True, False, False, False]
 
 
+def test_a_face_among_several_is_boxed_as_it_is_alone(tiny):
+    """Side by side, faces are half as large to the detector; a box that lies beside makes another face of it."""
+    paths = tiny.clips().groupby("speaker")["path"].first()
+    left, right = (media.read_frames(path, np.arange(0.2, 1, 0.1))[0] for path in paths.iloc[:2])
+    (alone,), _ = faces.Follower().follow(left)
+    (first, _), _ = faces.Follower().follow(np.concatenate([left, right], axis=2))
+    side = (alone.boxes[:, 2] - alone.boxes[:, 0]).mean()
+    assert np.abs(first.boxes - alone.boxes).mean() < 0.03 * side
+
+
 def test_what_a_follower_remembers_makes_another_go_on_alike_and_does_not_grow():
     rng = np.random.default_rng(0)
     looks = [[(50 + x, 1), (150 + y, 1)] for x, y in rng.integers(-3, 4, (200, 2))]
@@ -187,6 +197,33 @@ def test_two_persons_and_the_voice_of_the_recording(two, run, tmp_path):
     assert not (tmp_path / "part").exists()
 
 
+BLOCKS = {"size": 32, "hidden": 8, "blocks": [[2, 8, 1, 2], [2, 8, 1, 2], [2, 8, 1, 2]]}
+
+
+@pytest.mark.parametrize(
+    ("encoders", "recipe"),
+    [
+        (
+            {
+                "video": {"name": "stream_face", **BLOCKS},
+                "scene": {"name": "stream_scene", **BLOCKS},
+                "audio": {"name": "stream_sound", "filters": [4, 4, 8, 8], "hidden": 8},
+            },
+            recipes.load("light", size=32, n_frames=4),
+        ),
+        ({"geometry": {"name": "action_units"}}, recipes.load("stills", n_frames=4)),
+        (ENCODERS["video"], recipes.load("benha", n_frames=4, crop="eyes")),
+    ],
+    ids=["whole picture, colours halved", "landmarks", "aligned by the eyes"],
+)
+def test_whatever_a_run_reads_is_made(one, tmp_path, encoders, recipe):
+    run = untrained(tmp_path, "audiovisual" if len(encoders) > 1 else "video", encoders=encoders, recipe=recipe)
+    found = timeline(one, run, Settings(window=2, step=2), folder=tmp_path / "part")
+    series = found.subjects["person 1"]
+    assert len(series) >= 4
+    assert set(series["source"]) <= ({"face", "both"} if len(encoders) > 1 else {"face"})
+
+
 def test_one_person_goes_by_face_and_voice_together_as_predict_does(tiny, run, tmp_path):
     """A recording of one clip: what is said of its only window is close to what `predict` says of the clip."""
     path = tiny.clips()["path"].iloc[0]
@@ -232,6 +269,14 @@ def test_finished_work_that_is_kept_is_not_done_again_unless_the_file_is_another
     other = timeline(two, run, settings, folder=tmp_path / "part")
     assert list(first.subjects) == ["person 1", "voice"]
     assert list(other.subjects) == ["person 1", "person 2", "voice"]
+
+
+def test_a_folder_of_something_else_is_left_as_it_is(one, run, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(WorkbenchError, match="mine: expected unfinished work, or nothing, found a folder of something"):
+        timeline(one, run, folder=tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
 
 
 def test_memory_is_flat_in_length(two, tmp_path):

@@ -16,11 +16,11 @@ ENCODERS = {
 }
 
 
-def untrained(folder, modality, **changes):
+def untrained(folder, modality, *, encoders=None, recipe=None, **changes):
     """Return a finished run of a small network with the weights that it began with."""
-    encoders = ENCODERS.get(modality) or ENCODERS["audio"] | ENCODERS["video"]
-    fusion = {"name": "concatenation"} if modality == "audiovisual" else None
-    recipe = recipes.load("benha", n_frames=4)
+    encoders = encoders or ENCODERS.get(modality) or ENCODERS["audio"] | ENCODERS["video"]
+    fusion = {"name": "concatenation"} if len(encoders) > 1 else None
+    recipe = recipe or recipes.load("benha", n_frames=4)
     params = {"study": "thread", "variant": modality, "corpus": "demo", "protocol": "speaker-disjoint", "fold": "fold1"}
     params |= {"seed": 0, "modality": modality, "classes": CLASSES, "recipe": recipe.values(), "encoders": encoders}
     run = runs.make(params | {"fusion": fusion} | changes, root=folder)

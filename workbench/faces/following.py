@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from workbench.faces.detectors import Detector, suited
+from workbench.faces.detectors import Detector, DlibHog, suited
 from workbench.faces.tracking import SAME, Face, fill, likeness
 
 CUT = 28.0  # mean change of a tiny grey picture, 0..255, that talking and moving heads do not reach
 TINY = (32, 18)  # its width and height
-WIDTHS = (320, 640)  # pixels at which dlib looks: a face of an eighth of the picture's width is found
+WIDTHS = (320, 640)  # pixels at which dlib looks first: a face of an eighth of the picture's width is found
+FINE, FINER = 112, 140  # pixels: smaller faces are looked at twice as finely, and then up to the second size
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Follower:
     Parameters
     ----------
     detector : Detector, optional
-        By default the `DlibHog` that `suited` finds for each stretch.
+        By default the `DlibHog` that `suited` finds for each stretch, or one of twice its width where faces are small:
+        near the least size that it sees, 80 pixels, its boxes lie some hundredths of a face beside.
     every : int
         Frames from one look of the detector to the next; boxes in between are interpolated.
     gap : int
@@ -56,6 +58,7 @@ class Follower:
     faces: dict[int, Face] = field(default_factory=dict)
     n_faces: int = 0
     n_frames: int = 0
+    width: int = 0  # that dlib looked at last
     before: np.ndarray | None = None  # the last frame, tiny and grey
 
     def follow(self, frames: np.ndarray) -> tuple[list[Followed], np.ndarray]:
@@ -65,7 +68,7 @@ class Follower:
         if not n:
             return [], np.zeros(0, bool)
         cuts = self._cuts(frames)
-        detector = self.detector or suited(frames, widths=WIDTHS)
+        detector = self.detector or self._hog(frames)
         met = dict(self.faces)
         for i, frame in enumerate(frames):
             if cuts[i]:
@@ -80,6 +83,14 @@ class Follower:
                 side = slice(at, None) if max(seen[face.number]) < first + at else slice(None, at)
                 face.near[side] = False
         return found, cuts
+
+    def _hog(self, frames: np.ndarray) -> DlibHog:
+        coarse, middle = suited(frames, widths=WIDTHS), frames[len(frames) // 2]
+        boxes, scale = coarse(middle), coarse.width / middle.shape[1]
+        limit = FINER if self.width > coarse.width else FINE
+        small = len(boxes) and (boxes[:, 2] - boxes[:, 0]).min() * scale < limit
+        self.width = coarse.width * (2 if small else 1)
+        return DlibHog(self.width)
 
     def _cuts(self, frames: np.ndarray) -> np.ndarray:
         tiny = [cv2.resize(cv2.cvtColor(f, cv2.COLOR_RGB2GRAY), TINY, interpolation=cv2.INTER_AREA) for f in frames]
@@ -117,11 +128,12 @@ class Follower:
         """Return what the follower remembers, as JSON has it."""
         faces = {str(n): {str(i): box.tolist() for i, box in face.items()} for n, face in self.faces.items()}
         before = None if self.before is None else self.before.tolist()
-        return {"faces": faces, "n_faces": self.n_faces, "n_frames": self.n_frames, "before": before}
+        counts = {"n_faces": self.n_faces, "n_frames": self.n_frames, "width": self.width}
+        return {"faces": faces, "before": before} | counts
 
     def restore(self, state: dict) -> None:
         """Remember what another one did when it gave its `state`."""
-        self.n_faces, self.n_frames = state["n_faces"], state["n_frames"]
+        self.n_faces, self.n_frames, self.width = (state[name] for name in ("n_faces", "n_frames", "width"))
         self.before = None if state["before"] is None else np.array(state["before"], np.uint8)
         self.faces = {
             int(n): {int(i): np.array(box, np.float32) for i, box in face.items()} for n, face in state["faces"].items()

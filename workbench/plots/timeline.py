@@ -50,7 +50,7 @@ def emotions_over_time(
     figure, panels = sheet(1.25 + 1.15 * len(subjects), nrows=len(heights), sharex=True, height_ratios=heights)
     panels = np.atleast_1d(panels)
     _voice(panels[0], voice)
-    panels[0].vlines(cuts, 0, 1, color=INK, linewidth=0.7)
+    panels[0].vlines(cuts, -0.5, 1.5, color=INK, linewidth=0.8, clip_on=False)
     panels[-1].set(xlim=(0, seconds), xlabel="time (min:s)" if seconds < 3600 else "time (h:min:s)")
     names = []
     for number, (name, series) in enumerate(subjects.items()):
@@ -210,5 +210,5 @@ def reactions(tables: Mapping[tuple[str, str], pd.DataFrame], *, title: str = ""
         most = max(0.3, 1.15 * np.nanmax([table["r"].abs().max(), table["chance"].max()]))
         axes.set(ylim=(-most, most), ylabel="correlation", xlim=(table["lag"].min(), table["lag"].max()))
         axes.set_xlabel(f"lag (s): left, {first} comes after {second}; right, {second} comes after {first}")
-        axes.legend(loc="upper right", ncols=2)
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0)
     return finish(figure, title, note)

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-STATE = "state.npz"
+from workbench.errors import WorkbenchError
+
+STATE, NOTE = "state.npz", "key.txt"
 
 
 class Parts:
@@ -25,13 +27,20 @@ class Parts:
         Emptied if what is in it was made for another `key`.
     columns : mapping
         Table to its columns.
+
+    Raises
+    ------
+    WorkbenchError
+        If there is something else in the folder, which is left as it is.
     """
 
     def __init__(self, folder: Path, key: str, columns: Mapping[str, Sequence[str]]):
         self.folder, self.columns = folder, columns
         self.pending: dict[str, list[dict]] = {name: [] for name in columns}
-        note = folder / "key.txt"
-        if folder.exists() and (not note.exists() or note.read_text() != key):
+        note = folder / NOTE
+        if folder.exists() and any(folder.iterdir()) and not note.exists():
+            raise WorkbenchError(f"{folder}: expected unfinished work, or nothing, found a folder of something else")
+        if note.exists() and note.read_text() != key:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         note.write_text(key)

@@ -176,7 +176,8 @@ def _picture(found: Timeline, name: str, moment) -> str:
     frames = [
         f'<span class="face" style="left:{face.left:.1%};top:{face.top:.1%};width:{face.right - face.left:.1%};'
         f'height:{face.bottom - face.top:.1%}"></span>'
-        for face in faces.head(1).itertuples()
+        for face in faces.itertuples()
+        if len(faces) == 1  # with a cut in it, the picture may be of either side
     ]
     return f'<div class="picture"><img alt="" src="{_jpeg(found.pictures[name])}">{"".join(frames)}</div>'
 
