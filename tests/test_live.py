@@ -382,6 +382,9 @@ def test_the_page_starts_answers_and_stops(widget, acted):
     widget.tell("stop")
     assert (widget.state, widget.guest) == ("off", None)
     assert set(widget.colours) == set(widget.classes)
+    assert widget.about == f"Run {widget.run.name}"
+    learned = runs.Run(widget.run.folder, widget.run.params | {"corpus": "demo"})
+    assert live.Live(learned).about.endswith("faces with voices (what it says of real people means nothing)")
 
 
 def test_nothing_is_kept_unless_asked(widget, acted, data_folder):

@@ -10,7 +10,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from workbench import paths, runs
+from workbench import datasets, paths, runs
 from workbench.emotions import COLOURS
 from workbench.errors import WorkbenchError
 from workbench.interact.live.client import Guest, connect
@@ -44,7 +44,7 @@ class Live(anywidget.AnyWidget):
     reach = traitlets.Float(3.0, help="Seconds an answer goes by.").tag(sync=True)
     classes = traitlets.List(traitlets.Unicode(), help="Emotions, in order.").tag(sync=True)
     colours = traitlets.Dict(help="Emotion to colour.").tag(sync=True)
-    run_name = traitlets.Unicode().tag(sync=True)
+    about = traitlets.Unicode(help="Which run answers, and what it learned from.").tag(sync=True)
     state = traitlets.Enum(["off", "starting", "on"], "off").tag(sync=True)
     recording = traitlets.Enum(["off", "on", "stopped"], "off").tag(sync=True)
     message = traitlets.Unicode(help="What the guest should know, in words.").tag(sync=True)
@@ -52,7 +52,7 @@ class Live(anywidget.AnyWidget):
     def __init__(self, run: runs.Run, *, max_guests: int = 4, minutes: float = 60, seconds: float = 3.0):
         classes = list(run.params["classes"])
         colours = {name: COLOURS[name] for name in classes}
-        super().__init__(classes=classes, colours=colours, run_name=run.name, reach=seconds)
+        super().__init__(classes=classes, colours=colours, about=about(run), reach=seconds)
         self.run, self.limits = run, {"max_guests": max_guests, "minutes": minutes}
         self.guest: Guest | None = None
         self.kept: Recording | None = None
@@ -137,3 +137,12 @@ class Live(anywidget.AnyWidget):
                 self.kept.add(content["time"], picture, sound, sample_rate=sample_rate, answer=answer)
             except WorkbenchError as error:
                 self.recording, self.message = "stopped", str(error)
+
+
+def about(run: runs.Run) -> str:
+    """Return in words which run answers, and what it learned from."""
+    kind = datasets.CORPORA.get(str(run.params.get("corpus", "")).partition(":")[0])
+    if kind is None:
+        return f"Run {run.name}"
+    drawn = " (what it says of real people means nothing)" if kind.card.synthetic else ""
+    return f"Run {run.name}, trained on {kind.card.title}{drawn}"
