@@ -417,6 +417,15 @@ def test_nothing_is_kept_unless_asked(widget, acted, data_folder):
         assert [stream.codec_context.name for stream in container.streams] == ["mjpeg", "pcm_s16le"]
 
 
+def test_a_page_that_is_shown_has_the_process_ready_and_takes_no_place(widget, process):
+    widget.tell("hello")
+    end = time.monotonic() + 30
+    while widget.keeper is None and time.monotonic() < end:
+        time.sleep(0.02)
+    assert widget.keeper.count() == process.count() == 0
+    assert widget.keeper.room() == 4
+
+
 def test_trouble_is_told_on_the_page(widget, acted):
     widget.tell("start")
     widget.tell("step", [b"no picture"], number=1, time=0.1, sample_rate=16000, has=["picture"])

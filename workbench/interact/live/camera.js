@@ -292,6 +292,7 @@ function render({ model, el }) {
   for (const name of names) model.on(name, follow);
   model.on("msg:custom", answer);
   follow();
+  model.send({ kind: "hello" });
   requestAnimationFrame(() => drawChart(chart, history, classes, colours));
 
   return () => {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -55,6 +57,7 @@ class Live(anywidget.AnyWidget):
         super().__init__(classes=classes, colours=colours, about=about(run), reach=seconds)
         self.run, self.limits = run, {"max_guests": max_guests, "minutes": minutes}
         self.guest: Guest | None = None
+        self.keeper: Guest | None = None  # holds the model process while the page is there, and takes no place
         self.kept: Recording | None = None
         self.took = deque(maxlen=20 * self.fps)  # ms of the last answers
         self.on_msg(self._heard)
@@ -63,6 +66,7 @@ class Live(anywidget.AnyWidget):
         """Do what the browser asks; what goes wrong is said in words."""
         arrived = time.perf_counter()
         acts = {
+            "hello": self.expect,
             "start": self.start,
             "stop": self.stop,
             "record": self.record,
@@ -77,6 +81,16 @@ class Live(anywidget.AnyWidget):
         except (WorkbenchError, OSError, LookupError, TypeError, ValueError) as error:
             self.stop()
             self.message = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+
+    def expect(self) -> None:
+        """Have the model process ready when somebody presses Start; a page asks for it when it is shown."""
+
+        def keep() -> None:
+            with contextlib.suppress(WorkbenchError, OSError):  # told when Start is pressed
+                self.keeper = connect(self.run, **self.limits)
+
+        if self.keeper is None:
+            threading.Thread(target=keep, daemon=True).start()
 
     def start(self) -> None:
         """Take a place in the model process, which is started if there is none."""
@@ -119,6 +133,8 @@ class Live(anywidget.AnyWidget):
         """Leave, and keep nothing."""
         self.stop()
         self.discard()
+        if self.keeper is not None:
+            self.keeper.close()
         super().close()
 
     def _step(self, content: dict, parts: list[bytes], arrived: float) -> None:
