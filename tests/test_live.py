@@ -67,6 +67,14 @@ def guest(run, process):
         yield connected.begin()
 
 
+def until(holds, seconds=30):
+    """Wait until something holds; tell whether it does."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    return holds()
+
+
 def feed(session, ticks, *, offset=0.0):
     """Give a session the ticks; return its answers."""
     answers = []
@@ -260,7 +268,7 @@ def test_two_guests_share_one_process_and_nothing_else(run, process, acted):
         one.begin()
         two.begin()
         assert one.about["pid"] == two.about["pid"]
-        assert one.count() == 2
+        assert until(lambda: one.count() == 2)
         together = []
         for tick, other in zip(first, second, strict=False):
             together.append(one.step(tick.time, tick.picture, tick.sound)["probabilities"])
@@ -275,12 +283,10 @@ def test_the_process_ends_with_its_last_guest(tmp_path):
         pid = one.begin().about["pid"]
         with live.connect(run, linger=1) as two:
             assert two.begin().about["pid"] == pid
-        assert one.count() == 1
+        assert until(lambda: one.count() == 1)
         assert psutil.pid_exists(pid)
-    process, end = psutil.Process(pid), time.monotonic() + 15
-    while time.monotonic() < end and process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.1)
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    process = psutil.Process(pid)
+    assert until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
     room = protocol.Room(run)
     assert not room.socket.exists()
     assert room.knock() is None
@@ -290,15 +296,14 @@ def test_the_process_ends_with_its_last_guest(tmp_path):
 
 def test_limits_refuse_in_words_and_the_session_goes_on(run, guest, acted):
     limit = 4
+    assert until(lambda: guest.count() == 1)
     others = [live.connect(run) for _ in range(limit)]
     for one in others[1:]:
         one.begin()
     with pytest.raises(WorkbenchError, match="4 guests are here, and there is room for 4: try again later"):
         others[0].begin()
     others[1].close()
-    end = time.monotonic() + 10
-    while others[0].count() >= limit and time.monotonic() < end:
-        time.sleep(0.05)
+    assert until(lambda: others[0].count() < limit)
     others[0].begin()
     for one in others:
         one.close()
@@ -382,6 +387,9 @@ def test_the_page_starts_answers_and_stops(widget, acted):
     widget.tell("stop")
     assert (widget.state, widget.guest) == ("off", None)
     assert set(widget.colours) == set(widget.classes)
+    assert widget.about == f"Run {widget.run.name}"
+    learned = runs.Run(widget.run.folder, widget.run.params | {"corpus": "demo"})
+    assert live.Live(learned).about.endswith("faces with voices (what it says of real people means nothing)")
 
 
 def test_nothing_is_kept_unless_asked(widget, acted, data_folder):
@@ -412,6 +420,13 @@ def test_nothing_is_kept_unless_asked(widget, acted, data_folder):
     assert len(waveform) > 16000
     with av.open(str(film)) as container:
         assert [stream.codec_context.name for stream in container.streams] == ["mjpeg", "pcm_s16le"]
+
+
+def test_a_page_that_is_shown_has_the_process_ready_and_takes_no_place(widget, process):
+    widget.tell("hello")
+    assert until(lambda: widget.keeper is not None)
+    assert until(lambda: widget.keeper.count() == process.count() == 0)
+    assert widget.keeper.room() == 4
 
 
 def test_trouble_is_told_on_the_page(widget, acted):

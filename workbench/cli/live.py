@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.common import console
+from workbench.cli.common import console, progress
 
 
 def live(
@@ -25,5 +25,6 @@ def live(
 
     found = chosen(run)
     console.print(f"run {found.name}")
-    for line in page.serve(found, ip=ip, port=port, max_guests=max_guests, minutes=minutes):
+    limits = {"max_guests": max_guests, "minutes": minutes}
+    for line in page.serve(found, ip=ip, port=port, progress=progress, **limits):
         console.print(line, soft_wrap=True, markup=False)

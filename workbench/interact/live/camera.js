@@ -202,7 +202,7 @@ function render({ model, el }) {
   const message = element("div", root, { className: "message" });
   const chart = element("canvas", root, { className: "chart" });
   const keeping = "Picture and sound stay on the machine that serves this page, and are kept only if you record and save.";
-  const foot = `Run ${model.get("run_name")}; each answer goes by the last ${model.get("reach")} s. ${keeping}`;
+  const foot = `${model.get("about")}. Each answer goes by the last ${model.get("reach")} s. ${keeping}`;
   element("div", root, { className: "foot", textContent: foot });
 
   const devices = new Devices(video, model.get("width"));
@@ -292,6 +292,7 @@ function render({ model, el }) {
   for (const name of names) model.on(name, follow);
   model.on("msg:custom", answer);
   follow();
+  model.send({ kind: "hello" });
   requestAnimationFrame(() => drawChart(chart, history, classes, colours));
 
   return () => {

@@ -7,7 +7,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -23,7 +23,9 @@ OWN = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: mediastream:
 ALONE = 60  # s after which a page that nobody looks at any more is ended
 
 
-def serve(run: runs.Run, *, ip: str, port: int, max_guests: int, minutes: float) -> Iterator[str]:
+def serve(
+    run: runs.Run, *, ip: str, port: int, max_guests: int, minutes: float, progress: Callable = lambda items, **_: items
+) -> Iterator[str]:
     """Serve the live page of a run until interrupted; yield what to tell the user.
 
     Raises
@@ -33,7 +35,7 @@ def serve(run: runs.Run, *, ip: str, port: int, max_guests: int, minutes: float)
     """
     _free(ip, port)
     token = secrets.token_urlsafe(24)
-    datasets.fetch("demo", size="smoke")  # the page begins with a recording
+    datasets.fetch("demo", size="smoke", progress=progress)  # the page begins with a recording
     os.environ.update(WORKBENCH_DATA=str(paths.data().resolve()), WORKBENCH_FIGURES=str(paths.figures().resolve()))
     with (
         tempfile.TemporaryDirectory(prefix="workbench-live-") as folder,

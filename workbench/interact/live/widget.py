@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -10,7 +12,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-from workbench import paths, runs
+from workbench import datasets, paths, runs
 from workbench.emotions import COLOURS
 from workbench.errors import WorkbenchError
 from workbench.interact.live.client import Guest, connect
@@ -44,7 +46,7 @@ class Live(anywidget.AnyWidget):
     reach = traitlets.Float(3.0, help="Seconds an answer goes by.").tag(sync=True)
     classes = traitlets.List(traitlets.Unicode(), help="Emotions, in order.").tag(sync=True)
     colours = traitlets.Dict(help="Emotion to colour.").tag(sync=True)
-    run_name = traitlets.Unicode().tag(sync=True)
+    about = traitlets.Unicode(help="Which run answers, and what it learned from.").tag(sync=True)
     state = traitlets.Enum(["off", "starting", "on"], "off").tag(sync=True)
     recording = traitlets.Enum(["off", "on", "stopped"], "off").tag(sync=True)
     message = traitlets.Unicode(help="What the guest should know, in words.").tag(sync=True)
@@ -52,9 +54,10 @@ class Live(anywidget.AnyWidget):
     def __init__(self, run: runs.Run, *, max_guests: int = 4, minutes: float = 60, seconds: float = 3.0):
         classes = list(run.params["classes"])
         colours = {name: COLOURS[name] for name in classes}
-        super().__init__(classes=classes, colours=colours, run_name=run.name, reach=seconds)
+        super().__init__(classes=classes, colours=colours, about=about(run), reach=seconds)
         self.run, self.limits = run, {"max_guests": max_guests, "minutes": minutes}
         self.guest: Guest | None = None
+        self.keeper: Guest | None = None  # holds the model process while the page is there, and takes no place
         self.kept: Recording | None = None
         self.took = deque(maxlen=20 * self.fps)  # ms of the last answers
         self.on_msg(self._heard)
@@ -63,6 +66,7 @@ class Live(anywidget.AnyWidget):
         """Do what the browser asks; what goes wrong is said in words."""
         arrived = time.perf_counter()
         acts = {
+            "hello": self.expect,
             "start": self.start,
             "stop": self.stop,
             "record": self.record,
@@ -77,6 +81,16 @@ class Live(anywidget.AnyWidget):
         except (WorkbenchError, OSError, LookupError, TypeError, ValueError) as error:
             self.stop()
             self.message = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+
+    def expect(self) -> None:
+        """Have the model process ready when somebody presses Start; a page asks for it when it is shown."""
+
+        def keep() -> None:
+            with contextlib.suppress(WorkbenchError, OSError):  # told when Start is pressed
+                self.keeper = connect(self.run, **self.limits)
+
+        if self.keeper is None:
+            threading.Thread(target=keep, daemon=True).start()
 
     def start(self) -> None:
         """Take a place in the model process, which is started if there is none."""
@@ -119,6 +133,8 @@ class Live(anywidget.AnyWidget):
         """Leave, and keep nothing."""
         self.stop()
         self.discard()
+        if self.keeper is not None:
+            self.keeper.close()
         super().close()
 
     def _step(self, content: dict, parts: list[bytes], arrived: float) -> None:
@@ -137,3 +153,12 @@ class Live(anywidget.AnyWidget):
                 self.kept.add(content["time"], picture, sound, sample_rate=sample_rate, answer=answer)
             except WorkbenchError as error:
                 self.recording, self.message = "stopped", str(error)
+
+
+def about(run: runs.Run) -> str:
+    """Return in words which run answers, and what it learned from."""
+    kind = datasets.CORPORA.get(str(run.params.get("corpus", "")).partition(":")[0])
+    if kind is None:
+        return f"Run {run.name}"
+    drawn = " (what it says of real people means nothing)" if kind.card.synthetic else ""
+    return f"Run {run.name}, trained on {kind.card.title}{drawn}"
