@@ -238,7 +238,6 @@ def test_a_training_is_started_paused_stopped_and_found_again_by_another_panel(p
 def test_what_cannot_be_started_is_said(panel, tiny):
     panel.save()
     one = under_way._process(os.getpid()) | {"state": "running"}
-    under_way.folder("my_training").mkdir(parents=True)
     under_way._write(under_way._path("my_training", os.getpid()), one)
     panel._do(panel.start)
     assert "its runs are being made already" in panel.state.value

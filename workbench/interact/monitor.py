@@ -45,8 +45,8 @@ class Monitor(W.VBox):
         self.tensorboard = CopyBox(title="The same curves in TensorBoard, where its events were left (--tensorboard)")
         self.tensorboard.on_seen(self.awake)
         self.place = W.VBox(layout=W.Layout(display="none"))
-        pickers = W.HBox([self.chosen, self.others], layout=W.Layout(flex_flow="row wrap"))
-        super().__init__([self.says, self.place, self.warnings, self.rows, pickers, self.tensorboard])
+        self.pickers = W.HBox([self.chosen, self.others], layout=W.Layout(flex_flow="row wrap"))
+        super().__init__([self.says, self.place, self.warnings, self.rows, self.pickers, self.tensorboard])
         self.chosen.observe(lambda _: self._draw(), "value")
         self.others.observe(lambda _: self.refresh(), "value")
         self.watch(study or next(iter(watching.names()), ""))
@@ -81,6 +81,7 @@ class Monitor(W.VBox):
             kept = tuple(name for name in self.others.value if name in others)
             self.others.options = others
             self.others.value = kept
+        self.pickers.layout.display = "" if options or others else "none"
         self.known = known
         self._draw()
 

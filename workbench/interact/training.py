@@ -102,12 +102,13 @@ class TrainingPanel(W.VBox):
         return f"of {', '.join(known)}" if known else FIELDS[name].hint
 
     def save(self) -> None:
-        """Write the study to its file."""
+        """Write the study to its file, and make the folder of its runs."""
         path = checks.file_of(self.checked.chosen["name"])
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
         part.write_text(self.checked.text)
         part.replace(path)
+        under_way.folder(path.stem).mkdir(parents=True, exist_ok=True)
         self._find()
 
     def start(self) -> None:
