@@ -73,7 +73,7 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
         self.legend = ipywidgets.HTML()
         # The whole figure at once: what is changed before it is shown does not reach every page.
         self.figure = go.FigureWidget(self._drawn())
-        self.figure._config = self.figure._config | {"displaylogo": False}
+        self.figure._config = self.figure._config | {"displaylogo": False, "responsive": True}
         self.chosen = ClipTable(self.clips.iloc[:0], can_filter=False, name="clips_in_lasso.csv")
         self.player, self._picked = ClipPlayer(), {}
         help_ = ipywidgets.HTML("<small>Point to read, click to play, draw a lasso around points to list them.</small>")
@@ -170,7 +170,7 @@ def _panels(names: list[str]) -> go.Figure:
         figure.update_yaxes(title_text=f"{title} 2", **bare, **place)
     margin = {"l": 30, "r": 10, "t": 28, "b": 34}
     figure.update_layout(dragmode="lasso", height=430, margin=margin, showlegend=False, template="plotly_white")
-    figure.update_layout(font={"family": "sans-serif", "size": 12, "color": "#222222"})
+    figure.update_layout(autosize=True, font={"family": "sans-serif", "size": 12, "color": "#222222"})
     return figure
 
 

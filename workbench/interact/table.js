@@ -2,6 +2,7 @@
 
 function render({ model, el }) {
   el.classList.add("wb", "wb-table");
+  if (model.get("can_filter")) el.classList.add("wb-filterable");
   const count = make("span", { class: "wb-count" });
   const clear = make("button", { text: "Clear filters", on: { click: () => change("filters", {}) } });
   const save = make("button", { text: "Save as CSV", on: { click: () => model.send({ kind: "csv" }) } });

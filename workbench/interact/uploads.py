@@ -10,7 +10,7 @@ from pathlib import Path
 from workbench.errors import WorkbenchError
 
 PIECE = 1024 * 1024  # bytes: below what a Jupyter server lets through in one message
-LIMIT = 200 * 1024 * 1024  # bytes a file
+LIMIT = 200_000_000  # bytes a file
 
 
 def readable(n_bytes: int) -> str:
