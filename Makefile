@@ -28,7 +28,7 @@ demo: setup  ## Make the embedded corpus, run every notebook on it, draw every f
 test: setup  ## Lint and run all tests.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 chromium:  ## Install Chromium if there is none (Debian's, by apt).
 	command -v chromium >/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium; }

@@ -14,6 +14,13 @@ from workbench import cli, media
 from workbench.datasets import demo
 
 RATE, FPS, LEVELS = 16000, 30, 4
+LONGEST = ("test_notebooks", "test_studies_all", "test_studies_running", "test_under_way")  # first, in this order
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Begin with the files that take longest, so that no process is left alone with one of them at the end."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
