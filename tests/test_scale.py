@@ -1,5 +1,6 @@
 """Fanning out: the items' order, flat memory, workers that die, interruptions, and a real Dask cluster."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -217,8 +218,15 @@ class Dask:
         alive = [process for process in self.processes[1:] if process.poll() is None]
         for _ in range(number - len(alive)):
             self.start("worker", *options)
-        with distributed().Client(self.address, set_as_default=False) as client:
+        with self.client() as client:
             client.wait_for_workers(number, timeout=30)
+
+    def client(self, tries=3):
+        """Return a client; its loop may need more than the 10 s that distributed asserts, on a machine that is busy."""
+        for _ in range(tries - 1):
+            with contextlib.suppress(AssertionError):
+                return distributed().Client(self.address, set_as_default=False)
+        return distributed().Client(self.address, set_as_default=False)
 
     def stop(self):
         for process in self.processes:
