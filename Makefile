@@ -20,10 +20,9 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -c 'from workbench.doctor import compiled; compiled()'  # by one process: two at once can spoil the cache
 	touch $@
 
-demo: setup  ## Make the embedded corpus, run every notebook on it, draw every figure.
+demo: setup  ## Make the embedded corpus, run every notebook on it; the last draws every figure.
 	$(RUN) corpus fetch demo
 	$(RUN) notebooks --profile demo
-	$(RUN) figures
 
 test: setup  ## Lint and run all tests.
 	$(BIN)/ruff check .
