@@ -16,7 +16,7 @@ setup: $(STAMP)  ## Make .venv and install the workbench in it, with the version
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f"Python 3.11 or newer is needed, found {v.major}.{v.minor}: make PYTHON=python3.12 ...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev,landmarks,cluster,egemaps,onnx,praat,pretrained,tensorboard]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,landmarks,cluster,egemaps,onnx,praat,pretrained,tensorboard]'
 	$(BIN)/python -c 'from workbench.doctor import compiled; compiled()'  # by one process: two at once can spoil the cache
 	touch $@
 

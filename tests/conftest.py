@@ -14,7 +14,8 @@ from workbench import cli, media
 from workbench.datasets import demo
 
 RATE, FPS, LEVELS = 16000, 30, 4
-LONGEST = ("test_notebooks", "test_studies_all", "test_studies_running", "test_under_way")  # first, in this order
+# The files that take longest, in this order.
+LONGEST = ("test_notebooks", "test_studies_all", "test_studies_running", "test_scale", "test_under_way")
 
 
 def pytest_collection_modifyitems(items) -> None:
