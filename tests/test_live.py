@@ -8,8 +8,9 @@ import numpy as np
 import psutil
 import pytest
 import torch
+from waiting import until
 
-from workbench import faces, media, runs
+from workbench import faces, media, plots, runs
 from workbench.bench import live as bench
 from workbench.errors import WorkbenchError
 from workbench.interact import live
@@ -65,14 +66,6 @@ def guest(run, process):
     """A guest of the model process."""
     with live.connect(run) as connected:
         yield connected.begin()
-
-
-def until(holds, seconds=30):
-    """Wait until something holds; tell whether it does."""
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    return holds()
 
 
 def feed(session, ticks, *, offset=0.0):
@@ -479,7 +472,7 @@ def test_the_chart_shows_pictures_and_curves(light, acted):
 
     ticks = [*live.ticks(acted[0])]
     table = pd.DataFrame([row(answer) for answer in feed(live.Session(light), ticks)])
-    figure = live.chart(table, live.shown(ticks, [0.5, 1.5]), note="Synthetic.")
+    figure = plots.session_over_time(table, live.shown(ticks, [0.5, 1.5]), note="Synthetic.")
     assert [axes.get_xlabel().partition(":")[0] for axes in figure.axes[:2]] == ["0.5 s", "1.5 s"]
     assert len(figure.axes[2].lines) == len(light.classes)
 

@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from waiting import until
 
 from workbench import prepare, studies
 from workbench.errors import WorkbenchError
@@ -356,11 +357,3 @@ def test_a_scheduler_that_is_lost_on_the_way_is_named(tmp_path, monkeypatch):
             list(results)
     finally:
         dask.stop()
-
-
-def until(condition, seconds):
-    """Wait for a condition; tell whether it came true in time."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()

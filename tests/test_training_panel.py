@@ -2,26 +2,19 @@
 
 import os
 import shlex
-import time
 
 import pytest
 import yaml
+from waiting import until
 
 from workbench import models, studies
 from workbench.errors import WorkbenchError
 from workbench.interact import checks, choices, training
-from workbench.studies import planning, under_way
+from workbench.studies import checking, planning, under_way
 from workbench.training import Settings
 
 BOTH = ["voice", "face", "both"]
 SMALL = {"n_folds": 2, "epochs": 3, "batch_size": 4, "voice_options": "filters: [8, 8]"}
-
-
-def wait(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -161,7 +154,7 @@ def test_what_is_shown_is_the_study_that_is_run(panel, tiny, values, variants, n
     study = studies.load("my_training")
     assert list(study.variants) == variants
     plan = planning.plan(study, tiny)
-    planning.check(plan, variants)
+    checking.check(plan, variants)
     assert (
         sum(len(plan.folds(protocol, seed)) for protocol in study.protocols for seed in plan.seeds(protocol))
         * len(variants)
@@ -209,13 +202,13 @@ def test_a_training_is_started_paused_stopped_and_found_again_by_another_panel(p
     try:
         assert panel.known.value == "long"
         assert panel.buttons["Start"].disabled
-        wait(lambda: any(len(one.history) for one in panel.monitor.watched) or panel.refresh())
+        assert until(lambda: any(len(one.history) for one in panel.monitor.watched) or panel.refresh(), 120)
         assert panel.process["state"] == "running"
         panel.buttons["Pause"].click()
-        wait(lambda: panel.process["state"] == "paused" or panel.refresh())
+        assert until(lambda: panel.process["state"] == "paused" or panel.refresh(), 120)
         assert panel.buttons["Start"].description == "Go on"
         panel.buttons["Start"].click()
-        wait(lambda: panel.process["state"] == "running" or panel.refresh())
+        assert until(lambda: panel.process["state"] == "running" or panel.refresh(), 120)
 
         other = training.panel()  # as a page opened anew would
         assert other.known.value == "long"
@@ -223,7 +216,7 @@ def test_a_training_is_started_paused_stopped_and_found_again_by_another_panel(p
         assert other.inputs["root"].value == str(tiny.root)
         assert other.reasons == {}
         other.buttons["Stop"].click()
-        wait(lambda: other.process["state"] == "stopped" or other.refresh())
+        assert until(lambda: other.process["state"] == "stopped" or other.refresh(), 120)
         assert "stopped, at a checkpoint" in other.state.value
         assert other.buttons["Start"].description == "Go on"
         assert other.buttons["Pause"].disabled

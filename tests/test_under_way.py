@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from waiting import until
 
 from workbench import paths, runs, studies
 from workbench.errors import Stopped, WorkbenchError
@@ -38,13 +39,6 @@ def write(path, **changes):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(OWN | changes))
     return path
-
-
-def wait(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.05)
 
 
 @pytest.fixture
@@ -104,7 +98,7 @@ def test_a_pause_waits_until_it_is_withdrawn_and_can_be_stopped(clips, tmp_path)
     for way, expected in ((None, 5), ("stop", "stopped")):
         thread = threading.Thread(target=work)
         thread.start()
-        wait(lambda: requests.held)
+        assert until(lambda: requests.held, 120)
         time.sleep(0.8)
         assert not ended
         requests.ask(way) if way else requests.withdraw()
@@ -201,16 +195,16 @@ def test_in_the_background_it_pauses_stops_and_goes_on(tiny, data_folder, jobs):
     try:
         with pytest.raises(WorkbenchError, match="being made already"):
             under_way.start("long", words)
-        wait(lambda: _epochs("long") > 5)
+        assert until(lambda: _epochs("long") > 5, 120)
         assert under_way.latest("long")["state"] == "running"
         under_way.ask("long", "pause")
-        wait(lambda: under_way.latest("long")["state"] == "paused")
+        assert until(lambda: under_way.latest("long")["state"] == "paused", 120)
         time.sleep(0.5)
         before = _epochs("long")
         time.sleep(1)
         assert _epochs("long") == before, "paused is paused"
         under_way.ask("long", None)
-        wait(lambda: _epochs("long") > before)
+        assert until(lambda: _epochs("long") > before, 120)
         under_way.ask("long", "stop")
         process.wait(60)
         ended = under_way.latest("long")
@@ -220,7 +214,7 @@ def test_in_the_background_it_pauses_stops_and_goes_on(tiny, data_folder, jobs):
         held = [torch.load(file, weights_only=True)["history"] for file in paths.runs().rglob("checkpoint.pt")]
         assert sum(map(len, held)) == stopped_at, "every epoch is in a checkpoint"
         process = under_way.start("long", words)
-        wait(lambda: _epochs("long") > stopped_at)
+        assert until(lambda: _epochs("long") > stopped_at, 120)
         under_way.kill("long")
         process.wait(10)
         assert under_way.latest("long")["state"] == "killed"

@@ -154,6 +154,18 @@ def upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
     return np.rot90(rgb, picture.rotation // 90)
 
 
+def mono(container, stream) -> Iterator[np.ndarray]:
+    """Yield the samples of a sound stream, mixed to mono, float32: first zeros for as long as it sets in late."""
+    planar, first = av.AudioResampler(format="fltp"), True
+    for frame in container.decode(stream):
+        if first:
+            late = round(((frame.time or 0) - (container.start_time or 0) / av.time_base) * stream.rate)
+            yield np.zeros(max(0, late), np.float32)
+            first = False
+        for block in planar.resample(frame):
+            yield block.to_ndarray().mean(axis=0)
+
+
 def length(container) -> float:
     """Return how long an open file is, s.
 

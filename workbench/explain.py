@@ -16,7 +16,7 @@ from workbench import runs
 from workbench.errors import WorkbenchError, choose
 from workbench.models import arrays_of
 from workbench.models.classical import ONE_STEP
-from workbench.predict import Answers, alone, batches, load_model, members, predictor, probabilities_of
+from workbench.predict import Answers, arrays_read, batches, load_model, members, predictor, probabilities_of
 
 Clip = Mapping[str, np.ndarray]  # arrays by name, time first (`predict.prepared`)
 
@@ -210,5 +210,4 @@ def explain(
         number = 0 if said is None else int(said.argmax())
     else:
         number = run.params["classes"].index(choose("emotion of the run", emotion, run.params["classes"]))
-    names = list(dict.fromkeys(name for one in alone(run) for name in arrays_of(one.params)))
-    return occlude(among, clip, number, names=names, progress=progress)
+    return occlude(among, clip, number, names=arrays_read(run), progress=progress)

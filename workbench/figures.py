@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workbench import embedding, evaluation, paths, plots, runs, splits, studies
-from workbench.datasets import CORPORA
+from workbench.datasets import card_of
 from workbench.errors import WorkbenchError, choose
 from workbench.studies import Study, results, tables, writing
 
@@ -139,7 +139,7 @@ def each(
 
 
 def _note(corpus: str) -> str:
-    card = CORPORA[corpus.partition(":")[0]].card
+    card = card_of(corpus)
     return f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
 
 

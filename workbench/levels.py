@@ -9,6 +9,11 @@ from scipy.signal import butter, sosfilt
 WINDOW, HOP = 0.025, 0.010  # s: length of the windows of a level, and between their beginnings
 
 
+def voice_band(sample_rate: int) -> np.ndarray:
+    """Return the filter (sections, 6) of a sound's part between 100 and 3000 Hz, for `scipy.signal.sosfilt`."""
+    return butter(2, [100, min(3000, 0.45 * sample_rate)], "bandpass", fs=sample_rate, output="sos")
+
+
 def voice_level(waveform: np.ndarray, *, sample_rate: int = 16000) -> np.ndarray:
     """Return the level (t,) dB of a sound between 100 and 3000 Hz, where voices stand out from rumble and breath.
 
@@ -16,7 +21,7 @@ def voice_level(waveform: np.ndarray, *, sample_rate: int = 16000) -> np.ndarray
     more.
     """
     window, hop = round(WINDOW * sample_rate), round(HOP * sample_rate)
-    voice = sosfilt(butter(2, [100, 3000], "bandpass", fs=sample_rate, output="sos"), waveform)
+    voice = sosfilt(voice_band(sample_rate), waveform)
     windows = np.lib.stride_tricks.sliding_window_view(voice, window)[::hop]
     power = np.einsum("tw,tw->t", windows, windows) / window
     return median_filter(10 * np.log10(power + 1e-10), size=9, mode="nearest")

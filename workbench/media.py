@@ -26,6 +26,7 @@ from workbench._container import (
     find,
     is_still,
     kinds,
+    mono,
     opened,
     pictures,
     sequence,
@@ -107,18 +108,15 @@ def read_waveform(path: str | Path, *, sample_rate: int = 16000) -> np.ndarray:
     """
     with opened(path) as container:
         stream = stream_of(path, container, "audio")
-        planar, blocks, first = av.AudioResampler(format="fltp"), [np.empty(0, np.float32)], None
-        for frame in container.decode(stream):
-            first = frame.time if first is None else first
-            blocks += [block.to_ndarray().mean(axis=0) for block in planar.resample(frame)]
-        waveform, rate = np.concatenate(blocks), stream.rate
-        if not len(waveform):
+        late, *blocks = [*mono(container, stream)] or [np.empty(0, np.float32)]
+        n_samples, rate = sum(map(len, blocks)), stream.rate
+        if not n_samples:
             raise MediaError(f"{path}: expected sound, found a stream without samples")
-        check_whole(path, container, stream, len(waveform) / rate)
-        late = max(0, round(((first or 0) - (container.start_time or 0) / av.time_base) * rate))
+        check_whole(path, container, stream, n_samples / rate)
+    waveform = np.concatenate([late, *blocks])
     if bad := np.count_nonzero(~np.isfinite(waveform)):
         raise MediaError(f"{path}: expected samples in [-1, 1], found {bad} that are NaN or infinite")
-    waveform = soxr.resample(np.pad(waveform, (late, 0)), rate, sample_rate)
+    waveform = soxr.resample(waveform, rate, sample_rate)
     if not len(waveform):
         raise MediaError(f"{path}: expected sound, found too few samples for {sample_rate} Hz")
     return np.clip(waveform, -1, 1)

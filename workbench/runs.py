@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -151,6 +152,12 @@ def load(name: str | Path) -> Run:
         known = sorted({"/".join(run.folder.parts[-3:-1]) for run in finished}) or ["none yet: run a study first"]
         raise WorkbenchError(f"no finished run {str(name)!r} under {paths.runs()}: choose from {', '.join(known)}")
     return matches[0]
+
+
+def by_name(several: Run | str | Iterable[Run | str]) -> dict[str, Run]:
+    """Return a run, or several, by their names; what is given by name is loaded (`load`)."""
+    several = [several] if isinstance(several, str | Run) else several
+    return {run.name: run for run in (load(one) if isinstance(one, str) else one for one in several)}
 
 
 def find(study: str = "*", variant: str = "*", *, unfinished: bool = False, **params) -> list[Run]:

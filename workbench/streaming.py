@@ -16,7 +16,7 @@ import av
 import numpy as np
 import soxr
 
-from workbench._container import check_whole, is_still, opened, pictures, shape_of, stream_of, upright
+from workbench._container import check_whole, is_still, mono, opened, pictures, shape_of, stream_of, upright
 from workbench.errors import MediaError
 
 MARGIN = 0.5  # s of sound after a stretch that its resampling sees; before it, 1 s or more
@@ -48,7 +48,7 @@ def sounds(path: str | Path, seconds: float, *, sample_rate: int = 16000, start:
     with opened(path) as container:
         stream = stream_of(path, container, "audio")
         held, rate, number = _Held(stream.rate), stream.rate, 0
-        for block in chain(_mono(path, container, stream), [None]):
+        for block in chain(mono(container, stream), [None]):
             if block is not None:
                 held.add(block)
             while held.begins + held.seconds >= (number + 1) * seconds + MARGIN or block is None:
@@ -91,18 +91,6 @@ class _Held:
         if until > self.begins:
             left = self.samples()[(until - self.begins) * self.rate :]
             self.blocks, self.n_samples, self.begins = [left.copy()], len(left), until
-
-
-def _mono(path: str | Path, container, stream) -> Iterator[np.ndarray]:
-    """Yield the samples of a stream, mixed to mono, after zeros where it sets in late."""
-    planar, first = av.AudioResampler(format="fltp"), True
-    for frame in container.decode(stream):
-        if first:
-            late = round(((frame.time or 0) - (container.start_time or 0) / av.time_base) * stream.rate)
-            yield np.zeros(max(0, late), np.float32)
-            first = False
-        for block in planar.resample(frame):
-            yield block.to_ndarray().mean(axis=0)
 
 
 def _stretch(path, held: np.ndarray, begin: float, seconds: float, *, rates: tuple[int, int]) -> np.ndarray:

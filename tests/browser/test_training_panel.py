@@ -1,12 +1,12 @@
 """The training panel as a person uses it, in JupyterLab and as a page of voila: train, look, stop, go on, come back."""
 
 import re
-import time
 
 import nbformat
 import pandas as pd
 import pytest
 import requests
+from waiting import until
 
 from workbench import paths, studies
 from workbench.studies import under_way
@@ -63,13 +63,6 @@ def epochs(name):
     return sum(len(pd.read_csv(path)) for path in histories if path.stat().st_size)
 
 
-def wait(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.2)
-
-
 def drawn(page):
     """The longest curve's path, as the browser has drawn it."""
     curves = page.locator(CURVE)
@@ -111,7 +104,7 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     page.locator(CURVE).first.wait_for(timeout=120_000)
     assert studies.load(name).training["epochs"] == 2500
     first = drawn(page)
-    wait(lambda: drawn(page) != first)  # the curve moves
+    assert until(lambda: drawn(page) != first, 120)  # the curve moves
     shot(page, "training_panel_running")
 
     press(page, "Pause")
@@ -125,7 +118,7 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     shot(page, "training_panel_stopped")
     press(page, "Go on")
     page.get_by_text("Is being made").wait_for(timeout=60_000)
-    wait(lambda: epochs(name) > before)
+    assert until(lambda: epochs(name) > before, 120)
 
     page.close()  # a closed page loses nothing
     again = page.context.new_page()
@@ -133,7 +126,7 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     visit(again, address)
     again.get_by_text("Is being made").wait_for(timeout=60_000)
     assert row(again, "epochs").locator("input").input_value() == "2500"
-    wait(lambda: epochs(name) > there)
+    assert until(lambda: epochs(name) > there, 120)
     again.locator(CURVE).first.wait_for(timeout=60_000)
     press(again, "Stop")
     again.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)

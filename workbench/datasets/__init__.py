@@ -54,4 +54,10 @@ def corpus(name: str, root: str | Path | None = None, **options) -> Corpus:
     return CORPORA[choose("corpus", name, CORPORA)](root, **options)
 
 
-__all__ = ["CORPORA", "Card", "Corpus", "corpus", "fetch", "select"]
+def card_of(label: str) -> Card | None:
+    """Return the card of a corpus by its label (`NAME` or `NAME:TARGET`), None if it is none of these."""
+    kind = CORPORA.get(label.partition(":")[0])
+    return None if kind is None else kind.card
+
+
+__all__ = ["CORPORA", "Card", "Corpus", "card_of", "corpus", "fetch", "select"]

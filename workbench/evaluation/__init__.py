@@ -15,6 +15,7 @@ from sklearn.metrics import auc, precision_recall_fscore_support, roc_auc_score,
 
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
+from workbench.evaluation.calibration import reliability
 from workbench.evaluation.pairs import differences, paired, sign_flips
 from workbench.evaluation.speakers import SYSTEM, drawn, of_one_system, quantiles, rows_tested
 
@@ -251,6 +252,7 @@ __all__ = [
     "macro_f1",
     "paired",
     "per_class",
+    "reliability",
     "roc",
     "score",
     "sign_flips",

@@ -10,9 +10,8 @@ import pandas as pd
 from workbench import acoustics, plots, runs
 from workbench.emotions import probability_columns
 from workbench.explain import Heat, Part
-from workbench.models import arrays_of
 from workbench.models.classical import ONE_STEP
-from workbench.predict import alone
+from workbench.predict import arrays_read
 from workbench.recipes import PICTURES, SOUNDS, Recipe
 
 FUSED = "fused"
@@ -51,7 +50,7 @@ def parts_of(parts: Sequence[Part], fused: np.ndarray | None, classes: Sequence[
 
 def in_words(answer: Mapping, run: runs.Run) -> list[str]:
     """Return what was missing in a recording, in sentences for a person who has never seen the project."""
-    read = {name for one in alone(run) for name in arrays_of(one.params)}
+    read = set(arrays_read(run))
     wants_face, wants_voice = bool(read & set(OF_FACE)), bool(read & set(SOUNDS))
     face, voice = answer["face"], answer["sound"]
     notes = [note for note in answer["notes"] if not note.endswith(SAID)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -26,8 +25,4 @@ class Pictured:
 
     def _repr_png_(self) -> bytes | None:
         figure = self.picture()
-        if figure is None:
-            return None
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        return buffer.getvalue()
+        return None if figure is None else figure._repr_png_()

@@ -17,7 +17,7 @@ from workbench import classifiers, datasets, models, paths, recipes, splits, stu
 from workbench.errors import WorkbenchError, choose
 from workbench.interact.choices import FIELDS, NONE, TRAINED, classes, fields_of, fusions, parse, study_of, text_of
 from workbench.models import ENCODERS, FUSIONS, classical
-from workbench.studies import Study, planning, under_way
+from workbench.studies import Study, checking, planning, under_way
 from workbench.training import Settings
 
 NOTEBOOKS = {("voice",): "30_audio_models", ("face",): "31_video_models"}
@@ -153,7 +153,7 @@ def _check_models(found: Checked, variants: Mapping[str, Mapping], n_classes: in
     """Make each model once, without its numbers where it can be."""
     for side, settings in variants.items():
         place = "fusion_options" if side == "both" else f"{side}_options"
-        _attempt(found, place, planning.check_fusion, side, settings)
+        _attempt(found, place, checking.check_fusion, side, settings)
         if "encoders" in settings and not found.reasons:
             _attempt(found, place, _build, text_of(settings), n_classes)
         for one in settings.get("classical", {}).values():
@@ -198,7 +198,7 @@ def _check_plan(found: Checked, made: Mapping) -> None:
     if plan is None:
         return
     for variant in study.variants if not found.reasons else ():
-        _attempt(found, "fusion" if variant == "both" else variant, planning.check, plan, [variant])
+        _attempt(found, "fusion" if variant == "both" else variant, checking.check, plan, [variant])
     runs = _attempt(found, "n_folds", _count, plan)
     if runs is None:
         return

@@ -39,8 +39,7 @@ class ClipBrowser(Pictured, ipywidgets.VBox):
     def __init__(self, clips: pd.DataFrame, run: runs.Run | str | Sequence[runs.Run | str] | None = None):
         if clips.empty:
             raise WorkbenchError("expected a clip table with clips in it, found an empty one")
-        several = [] if run is None else [run] if isinstance(run, str | runs.Run) else list(run)
-        self.runs = {one.name: one for one in (runs.load(one) if isinstance(one, str) else one for one in several)}
+        self.runs = runs.by_name(() if run is None else run)
         self.table, self.player, self._seen = ClipTable(clips), ClipPlayer(), {}
         choices = [("no run", ""), *((name, name) for name in self.runs)]
         wide = {"description_width": "initial"}

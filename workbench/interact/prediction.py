@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -65,12 +64,11 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
 
     def __init__(self, run: runs.Run | str | Sequence[runs.Run | str], *, limit: int = LIMIT):
         self._inbox, self._files, self._n = Inbox(limit), [], 0
-        several = [run] if isinstance(run, str | runs.Run) else list(run)
-        if not several:
+        self._runs = runs.by_name(run)
+        if not self._runs:
             raise WorkbenchError(
                 "expected a finished run, found none: run a study first (python -m workbench study run)"
             )
-        self._runs = {one.name: one for one in (runs.load(one) if isinstance(one, str) else one for one in several)}
         super().__init__(runs=list(self._runs), run=next(iter(self._runs)), limit=limit)
         self._load()
         self.observe(self._another_run, ["run"])
@@ -131,9 +129,7 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
             self.busy = ""
         title = f"{file.name}: what the answer rests on, p({emotion})"
         figure = answering.heat_figure(found, file.arrays, self._recipe, emotion, title=title)
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120)
-        self.heats = self.heats | {id: {"png": buffer.getvalue(), "text": answering.HEAT, "emotion": emotion}}
+        self.heats = self.heats | {id: {"png": figure._repr_png_(), "text": answering.HEAT, "emotion": emotion}}
         return figure
 
     def _steps(self, items, *, total: int, description: str):

@@ -9,19 +9,19 @@ from workbench.plots.clips import answers, clip_over_time, heat_maps
 from workbench.plots.corpora import counts, durations, lags
 from workbench.plots.faces import detectors, landmarks
 from workbench.plots.geometry import accuracy_by_yaw, fit_quality, fitted_face
+from workbench.plots.live import session_over_time
 from workbench.plots.material import face_strip, scatter, waveform_and_mel
 from workbench.plots.results import (
     bars,
     confusion_matrix,
     differences,
-    learning_curves,
     per_class,
     protocol_gap,
     roc_curves,
 )
 from workbench.plots.style import save
 from workbench.plots.timeline import emotion_shares, emotions_over_time, reactions
-from workbench.plots.training import compare_learning
+from workbench.plots.training import compare_learning, learning_curves
 
 __all__ = [
     "accuracy_by_yaw",
@@ -50,5 +50,6 @@ __all__ = [
     "roc_curves",
     "save",
     "scatter",
+    "session_over_time",
     "waveform_and_mel",
 ]

@@ -1,4 +1,4 @@
-"""Figures of what `workbench.evaluation` and a run's history say."""
+"""Figures of what `workbench.evaluation` says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from workbench.emotions import COLOURS, in_order
 from workbench.errors import WorkbenchError, choose
@@ -202,31 +201,6 @@ def per_class(table: pd.DataFrame, *, title: str = "", note: str = "") -> Figure
     _percent_axis(axes, "Score on test clips (%)")
     _name_rows(axes, [f"{emotion} ({support:.0f} clips)" for emotion, support in table["support"].items()])
     legend_above(figure, handles, ncols=3)
-    return finish(figure, title, note)
-
-
-@styled
-def learning_curves(history: pd.DataFrame, *, title: str = "", note: str = "") -> Figure:
-    """Return loss and accuracy by epoch, in training and inner validation, with the best epoch marked.
-
-    `history` has the columns ``epoch, train_loss, validation_loss, train_accuracy, validation_accuracy``
-    (accuracies in 0..1); the best epoch is that of the least validation loss, whose weights are kept.
-    """
-    figure, panels = sheet(2.8, ncols=2)
-    best = history.loc[history["validation_loss"].idxmin(), "epoch"]
-    measures = (("loss", "Cross-entropy (nats)", 1), ("accuracy", "Accuracy (%)", 100))
-    for axes, (measure, unit, scale) in zip(panels, measures, strict=True):
-        for side, colour, marker in (("train", PALETTE[0], "o"), ("validation", PALETTE[5], "s")):
-            label = {"train": "training clips", "validation": "inner validation clips"}[side]
-            values = scale * history[f"{side}_{measure}"]
-            axes.plot(history["epoch"], values, color=colour, marker=marker, markersize=2.5, label=label)
-        axes.axvline(best, color=INK, ls=(0, (3, 2)), lw=1, label=f"kept: epoch {best:.0f}")
-        axes.set(xlabel="Epoch", ylabel=unit)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid()
-    panels[0].set_ylim(bottom=0)
-    panels[1].set_ylim(0, 102)
-    legend_above(figure, panels[0].get_lines(), ncols=3)
     return finish(figure, title, note)
 
 

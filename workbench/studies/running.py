@@ -8,7 +8,7 @@ from functools import partial
 from workbench import paths, runs, scale
 from workbench.datasets import Corpus
 from workbench.errors import Stopped, WorkbenchError
-from workbench.studies import Study, items, making, planning, results, under_way
+from workbench.studies import Study, checking, items, making, planning, results, under_way
 from workbench.training import Requests
 
 
@@ -54,7 +54,7 @@ def run(
     """
     wanted = list(variants or study.variants)
     whole = planning.plan(study, corpus, profile=profile)
-    planning.check(whole, wanted)
+    checking.check(whole, wanted)
     options = {"jobs": jobs, "cluster": cluster, "tensorboard": tensorboard, "progress": progress}
     about = {"corpus": corpus.label, "root": str(corpus.root), "size": profile, "jobs": jobs}
     with under_way.announced(study.name, **about) as note:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench import evaluation
-from workbench.datasets import CORPORA
+from workbench.datasets import card_of
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
 from workbench.studies import Study, cells, writing
@@ -184,8 +184,8 @@ def _warnings(sheet: Sheet) -> Iterator[str]:
 
 
 def _synthetic(corpus: str) -> str:
-    kind = CORPORA.get(corpus.partition(":")[0])
-    return " (synthetic: says nothing about people)" if kind is not None and kind.card.synthetic else ""
+    card = card_of(corpus)
+    return " (synthetic: says nothing about people)" if card and card.synthetic else ""
 
 
 def _notes(sheet: Sheet) -> Iterator[str]:

@@ -5,7 +5,6 @@ and microphone, `play` does so from a recording. Everything that arrives is forg
 asks for it to be recorded.
 """
 
-from workbench.interact.live.chart import chart
 from workbench.interact.live.choice import chosen
 from workbench.interact.live.client import Guest, connect
 from workbench.interact.live.feed import FPS, play, shown, ticks, ticks_of
@@ -20,7 +19,6 @@ __all__ = [
     "Live",
     "Recording",
     "Session",
-    "chart",
     "chosen",
     "connect",
     "load",

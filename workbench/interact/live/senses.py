@@ -10,10 +10,11 @@ from collections import deque
 
 import numpy as np
 import soxr
-from scipy.signal import butter, sosfilt
+from scipy.signal import sosfilt
 
 from workbench import faces
 from workbench.errors import WorkbenchError
+from workbench.levels import voice_band, voice_threshold
 from workbench.recipes import Recipe
 
 SAME = 0.3  # intersection over union from which a box is that of the face followed
@@ -91,10 +92,8 @@ def _smoothed(before: np.ndarray, now: np.ndarray) -> np.ndarray:
 class Ear:
     """Cuts sound into windows and says which of them belong to speech.
 
-    The rule is that of `media.speech_span` on the last ten seconds: between 100 and 3000 Hz a voice lies within 25 dB
-    of the loud parts and in the upper 60 % of the range between noise floor and them. Nothing under -50 dB of full
-    scale is a voice, nor is a sound in which nothing stands out by 6 dB. The window before a voice sets in, and three
-    after it (0.3 s, a pause between words), belong to it.
+    The rule is `levels.voice_threshold` on the last ten seconds; nothing under -50 dB of full scale is a voice. The
+    window before a voice sets in, and three after it (0.3 s, a pause between words), belong to it.
 
     Parameters
     ----------
@@ -104,11 +103,11 @@ class Ear:
         Samples of a window.
     """
 
-    LEAST, REACH, STANDS_OUT, HANGOVER = -50.0, 25.0, 6.0, 3
+    LEAST, HANGOVER = -50.0, 3
 
     def __init__(self, *, sample_rate: int = 16000, window: int = 1600):
         self.sample_rate, self.window = sample_rate, window
-        self.band = butter(2, [100, min(3000, 0.45 * sample_rate)], "bandpass", fs=sample_rate, output="sos")
+        self.band = voice_band(sample_rate)
         self.filtered = np.zeros((len(self.band), 2))
         self.rest, self.before = np.empty(0, np.int16), None
         self.levels = deque(maxlen=round(10 * sample_rate / window))
@@ -150,7 +149,7 @@ class Ear:
         return heard
 
     def _is_voice(self) -> bool:
-        floor, loud = np.percentile(self.levels, [10, 95])
-        if len(self.levels) < 5 or loud - floor < self.STANDS_OUT:  # too little to compare with
+        threshold = voice_threshold(np.array(self.levels)) if len(self.levels) >= 5 else np.inf
+        if np.isinf(threshold):  # too little to compare with
             return len(self.levels) < 10 and self.level > self.LEAST + 10
-        return self.level > max(self.LEAST, loud - self.REACH, floor + 0.4 * (loud - floor))
+        return self.level > max(self.LEAST, threshold)

@@ -157,8 +157,8 @@ class Live(anywidget.AnyWidget):
 
 def about(run: runs.Run) -> str:
     """Return in words which run answers, and what it learned from."""
-    kind = datasets.CORPORA.get(str(run.params.get("corpus", "")).partition(":")[0])
-    if kind is None:
+    card = datasets.card_of(run.params.get("corpus", ""))
+    if card is None:
         return f"Run {run.name}"
-    drawn = " (what it says of real people means nothing)" if kind.card.synthetic else ""
-    return f"Run {run.name}, trained on {kind.card.title}{drawn}"
+    drawn = " (what it says of real people means nothing)" if card.synthetic else ""
+    return f"Run {run.name}, trained on {card.title}{drawn}"

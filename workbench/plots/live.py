@@ -1,4 +1,4 @@
-"""What a session said, as a figure for print: probabilities over time, and what the camera saw at some moments."""
+"""What a live session said: probabilities over time, and what the camera saw at some moments."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workbench.plots.style import FAINT, INK, finish, sheet, styled
 
 
 @styled
-def chart(
+def session_over_time(
     table: pd.DataFrame, pictures: Sequence[tuple[float, np.ndarray]] = (), *, title: str = "", note: str = ""
 ) -> Figure:
     """Return the probabilities of a session over time, under the pictures with face box and label.
@@ -22,7 +22,7 @@ def chart(
     Parameters
     ----------
     table : DataFrame
-        As from `feed.play`: `time` s, `emotion`, `face`, `voice`, the box, `p_<emotion>...`.
+        As `interact.live.play` gives it: `time` s, `emotion`, `face`, `voice`, the box, `p_<emotion>...`.
     pictures : of (time s, (h, w, 3) uint8)
         What the camera saw; drawn in a row above, each with the box and the label of that time.
     """
