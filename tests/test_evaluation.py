@@ -292,3 +292,18 @@ def real_predictions(system: str) -> pd.DataFrame:
         sex=np.where(oof["actor"] % 2, "male", "female"), emotion=oof["true_label"],
         predicted=np.take(EMOTIONS, probabilities.to_numpy().argmax(axis=1)),
     )  # fmt: skip
+
+
+def test_reliability_counts_and_shares_by_hand():
+    table = predictions_table(n_speakers=1, n_takes=4, emotions=EMOTIONS[:2])
+    shares = np.array([[0.55, 0.45], [0.3, 0.7], [0.9, 0.1], [0.95, 0.05]])
+    table[probability_columns(EMOTIONS[:2])] = shares
+    table["predicted"] = np.array(EMOTIONS)[shares.argmax(axis=1)]
+    table["emotion"] = [EMOTIONS[0], EMOTIONS[0], EMOTIONS[0], EMOTIONS[1]]
+    beside = table.assign(usage="validation")
+    found = evaluation.reliability(pd.concat([table, beside], ignore_index=True)).set_index("probability")
+    assert found["clips"].tolist() == [0, 1, 1, 2]
+    assert found.loc["40% to 60%", "right"] == 1
+    assert found.loc["60% to 80%", "right"] == 0
+    assert found.loc["80% to 100%", "right"] == 0.5
+    assert np.isnan(found.loc["0% to 40%", "right"])
