@@ -1,4 +1,4 @@
-"""Studies: list, show, run, table, compare."""
+"""Studies: what there is, run them, stop them, their tables."""
 
 from __future__ import annotations
 
