@@ -250,3 +250,51 @@ def test_the_words_are_those_of_the_command_line(tmp_path):
     assert words == ["-m", "workbench", "study", "run", str(tmp_path / "my.yaml"), *tail]
     done = subprocess.run([sys.executable, *words[:4], "--help"], capture_output=True, text=True, timeout=60)
     assert all(word in done.stdout for word in ("--corpus", "--root", "--variants", "--tensorboard", "STUDY"))
+
+
+def test_what_is_asked_right_after_the_start_holds(tiny, data_folder):
+    long = OWN["training"] | {"epochs": 3000, "patience": 3000}
+    path = write(data_folder / "studies" / "early.yaml", training=long)
+    process = under_way.start("early", under_way.command(path, corpus="demo", root=tiny.root))
+    try:
+        under_way.ask("early", "pause")  # long before it has so much as begun to read what it should do
+        assert until(lambda: under_way.latest("early")["state"] == "paused", 120)
+        under_way.ask("early", "stop")
+        process.wait(60)
+        assert under_way.latest("early")["state"] == "stopped"
+        assert _epochs("early") == 0
+    finally:
+        under_way.kill("early")
+        process.wait(10)
+
+
+def test_who_works_on_another_machine_and_is_heard_of_no_more_is_dead(data_folder, monkeypatch):
+    one = under_way._process(os.getpid()) | {"host": "elsewhere", "state": "running"}
+    path = under_way._path("far", one["pid"], "elsewhere")
+    path.parent.mkdir(parents=True)
+    under_way._write(path, one)
+    assert under_way.latest("far")["state"] == "running"
+    past = time.time() - under_way.SILENT - 1
+    os.utime(path, (past, past))
+    gone = under_way.latest("far")
+    assert gone["state"] == "killed"
+    assert gone["reason"] == "elsewhere has not been heard of for 2 min"
+    monkeypatch.setattr(under_way, "BEAT", 0.02)
+    with under_way.announced("far"):  # another takes over, and is heard of as long as it works
+        assert not path.exists()
+        own = under_way._path("far", os.getpid())
+        os.utime(own, (past, past))
+        assert until(lambda: own.stat().st_mtime > past + 1, 10)
+
+
+def test_how_far_the_preparation_is_can_be_seen_meanwhile(tiny, data_folder):
+    study, seen = studies.load(write(data_folder / "studies" / "mine.yaml", training={"epochs": 1})), []
+
+    def watched(items, **_):
+        for item in items:
+            yield item
+            seen.append(under_way.latest("mine").get("preparing"))
+
+    running.run(study, tiny, progress=watched)
+    assert [16, 16] in seen
+    assert "preparing" not in under_way.latest("mine")

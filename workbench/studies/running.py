@@ -64,7 +64,7 @@ def run(
 def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensorboard, progress) -> list[runs.Run]:
     """Prepare the clips, make the runs in waves, note which they are."""
     study, ranks, requests = whole.study, scale.ranks(), Requests(under_way.folder(whole.study.name))
-    heeding = partial(_heeding, requests=requests, progress=progress)
+    heeding = partial(_heeding, requests=requests, note=note, progress=progress)
     prepared = planning.Prepared(jobs=jobs, cluster=cluster, progress=heeding)
     asked = {name: items.every(whole, name, protocols or study.protocols) for name in wanted}
     if ranks.rank:
@@ -72,7 +72,7 @@ def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensor
     waves = items.in_waves([item for of_variant in asked.values() for item in of_variant], prepared)
     if not ranks.rank:
         ranks.wait()
-    note(runs=[name for wave in waves for name in wave])
+    note(runs=[name for wave in waves for name in wave], preparing=None)
     for wave in waves:
         todo = [item for name, item in ranks.share(list(wave.items())) if not runs.named(name).done]
         work = partial(making.execute, prepared=prepared, tensorboard=tensorboard, requests=requests)
@@ -91,9 +91,10 @@ def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensor
     return made
 
 
-def _heeding(items, *, requests: Requests, progress: Callable | None, **about) -> Iterator:
-    """Go through items, with a bar if there is one, doing between two of them what was asked for."""
-    for item in progress(items, **about) if progress else items:
+def _heeding(items, *, requests: Requests, note: Callable, progress: Callable | None, total: int, **about) -> Iterator:
+    """Go through clips that are prepared, with a bar if there is one; note how many are, heed what was asked for."""
+    for number, item in enumerate(progress(items, total=total, **about) if progress else items, start=1):
+        note(preparing=[number, total])
         requests.heed()
         yield item
 

@@ -1,8 +1,8 @@
 """Who makes a study's runs just now, and what becomes of it: files beside the runs, for whoever looks or asks.
 
 ``data/runs/<study>/process-<host>-<pid>.json`` says of a process on what it makes the study, which runs, since when,
-and how it ended; ``request`` asks all of them to pause or to stop (`training.requests`); ``log.txt`` is what one that
-was started in the background (`start`) has printed.
+and how it ended; its time is renewed as long as the process lives. ``request`` asks all of them to pause or to stop
+(`training.requests`); ``log.txt`` is what one that was started in the background (`start`) has printed.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,8 @@ from workbench.training import Requests
 
 COMMAND = ("-m", "workbench", "study", "run")
 LIVE = ("running", "pausing", "paused", "stopping")
+BEAT = 10.0  # seconds after which a process says again that it is there
+SILENT = 120.0  # seconds without a word after which one on another machine is taken for dead
 
 
 def folder(study: str) -> Path:
@@ -37,7 +40,8 @@ def folder(study: str) -> Path:
 def announced(study: str, **about) -> Iterator[Callable]:
     """Say in the study's folder that this process makes its runs; at the end, how that ended.
 
-    What was asked for before is forgotten. The context is a function ``note(**about)`` that adds to what is said.
+    What was asked for before is forgotten; what was asked of a process since its `start` holds. The context is a
+    function ``note(**about)`` that adds to what is said; None takes something back.
 
     Parameters
     ----------
@@ -49,19 +53,18 @@ def announced(study: str, **about) -> Iterator[Callable]:
     for other in every(study):
         if other["state"] not in LIVE:
             _path(study, other["pid"], other["host"]).unlink(missing_ok=True)
-    if not any(other["state"] in LIVE and other["pid"] != os.getpid() for other in every(study)):
-        Requests(folder(study)).withdraw()
-        for held in folder(study).glob("held-*"):
-            held.unlink()
+    if not any(other["state"] in LIVE for other in every(study)):  # itself among them, if `start` has spoken for it
+        _forget_requests(study)
     said = _process(os.getpid()) | about
 
     def note(**more) -> None:
         said.update(more)
-        _write(path, said)
+        _write(path, {name: value for name, value in said.items() if value is not None})
 
     note(state="running")
     try:
-        yield note
+        with _beating(path):
+            yield note
     except BaseException as error:
         state = "stopped" if isinstance(error, Stopped | KeyboardInterrupt | GeneratorExit) else "failed"
         note(state=state, reason="" if state == "stopped" else str(error) or repr(error), ended=time.time())
@@ -79,8 +82,8 @@ def every(study: str) -> list[dict]:
     requests = Requests(folder(study))
     for one in known:
         if one["state"] == "running":
-            if not _alive(one):
-                one |= {"state": "killed", "reason": _last_words(study)}
+            if (reason := _death(study, one)) is not None:
+                one |= {"state": "killed", "reason": reason}
             elif asked := requests.asked():
                 waiting = {"pause": "pausing", "stop": "stopping"}[asked]
                 one["state"] = "paused" if requests.held and waiting == "pausing" else waiting
@@ -141,6 +144,7 @@ def start(study: str, words: Sequence[str], **about) -> subprocess.Popen:
     if any(one["state"] in LIVE for one in every(study)):
         raise WorkbenchError(f"study {study!r}: its runs are being made already")
     folder(study).mkdir(parents=True, exist_ok=True)
+    _forget_requests(study)
     environment = os.environ | {"WORKBENCH_DATA": str(paths.data().resolve()), "PYTHONUNBUFFERED": "1"}
     with open(folder(study) / "log.txt", "w") as log:
         process = subprocess.Popen(
@@ -172,19 +176,46 @@ def _process(pid: int) -> dict:
     return {"pid": pid, "host": socket.gethostname(), "born": born, "began": time.time(), "command": words}
 
 
-def _alive(one: dict) -> bool:
-    """Say whether a process is there still; of another machine's, nothing else is known than what it says."""
+@contextmanager
+def _beating(path: Path) -> Iterator[None]:
+    """Renew a file's time every few seconds, for those who cannot see whether this process is there."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT):
+            with suppress(OSError):  # the folder was cleared away, or cannot be reached for a while
+                os.utime(path)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _forget_requests(study: str) -> None:
+    Requests(folder(study)).withdraw()
+    for held in folder(study).glob("held-*"):
+        held.unlink(missing_ok=True)
+
+
+def _death(study: str, one: dict) -> str | None:
+    """Return how a process has ended that did not say so itself, '' where that is not known; None while it lives."""
     if one["host"] != socket.gethostname():
-        return True
+        silence = time.time() - _path(study, one["pid"], one["host"]).stat().st_mtime
+        return f"{one['host']} has not been heard of for {silence / 60:.0f} min" if silence > SILENT else None
     try:
         process = psutil.Process(one["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - one["born"]) < 1
+        alive = process.status() != psutil.STATUS_ZOMBIE and abs(process.create_time() - one["born"]) < 1
     except psutil.NoSuchProcess:
-        return False
+        alive = False
+    return None if alive else _last_words(study)
 
 
 def _last_words(study: str) -> str:
-    """Return the error that stands last in the log, or its last line."""
+    """Return the error that stands last in the log, '' without one."""
     path = folder(study) / "log.txt"
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
     said: Iterable[str] = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in lines]
