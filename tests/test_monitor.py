@@ -106,8 +106,10 @@ def test_troubles_of_predictions_fold_by_fold():
 def made(data_folder):
     """Make a run folder as a training leaves it at some moment."""
 
-    def make(variant="voice", fold="fold1", *, table=None, done=False, study="mine", predictions=None, **params):
-        folder = paths.runs() / study / variant / f"{fold}-0-abc"
+    def make(
+        variant="voice", fold="fold1", *, table=None, done=False, study="mine", predictions=None, key="", **params
+    ):
+        folder = paths.runs() / study / variant / f"{fold}-0-abc{key}"
         folder.mkdir(parents=True)
         given = PARAMS | {"variant": variant, "fold": fold} | params
         (folder / "params.yaml").write_text(yaml.safe_dump(given))
@@ -127,13 +129,13 @@ def made(data_folder):
 def at_work(data_folder):
     """Say that this process makes a study."""
 
-    def say(runs, study="mine", jobs=1):
+    def say(runs, study="mine", jobs=1, *, runs_known=True, **more):
         one = under_way._process(os.getpid()) | {
             "state": "running",
-            "runs": runs,
             "jobs": jobs,
             "began": time.time() - 5,
         }
+        one |= ({"runs": runs} if runs_known else {}) | more
         (paths.runs() / study).mkdir(parents=True, exist_ok=True)
         (paths.runs() / study / f"process-{one['host']}-{one['pid']}.json").write_text(json.dumps(one))
 
@@ -230,3 +232,67 @@ def test_the_picture_compares_and_needs_no_page(made):
 )
 def test_times_in_words(seconds, words):
     assert monitor.span(seconds) == words
+
+
+def slower(rate, **more):
+    """Settings of a training with that learning rate."""
+    return {"training": PARAMS["training"] | {"learning_rate": rate} | more}
+
+
+def test_runs_that_differ_in_their_settings_are_told_apart_in_words(made, at_work):
+    names = [
+        made("voice", "fold1", table=history([0.7] * 8), **slower(0.1), recipe={"size": 48}, key=1),
+        made("voice", "fold1", table=history([0.7] * 9), **slower(0.001), recipe={"size": 48}, key=2),
+        made("voice", "fold2", table=history(FALLING), **slower(0.001), recipe={"size": 48}),
+    ]
+    watcher = monitor.Monitor("mine")
+    apart = ["voice, fold1, learning rate 0.001", "voice, fold1, learning rate 0.1"]
+    assert sorted(watcher.shown()) == [*apart, "voice, fold2"]
+    assert sorted(watcher.troubles()) == apart
+    assert all(f"<b>{name}</b>" in watcher.warnings.value for name in apart)
+    assert all(f">{name}</td>" in watcher.rows.value for name in apart)
+    assert set(apart) < {text.get_text() for text in watcher.picture().legends[0].get_texts()}
+    assert "0 of 3 runs finished" in watcher.says.value
+    (names[0] / "done").touch()
+    predicted(["happy", "sad"], ["happy", "sad"]).to_parquet(names[0] / "predictions.parquet")
+    at_work(["/".join(folder.parts[-3:]) for folder in names[1:]])
+    watcher.refresh()
+    assert "0 of 2 runs finished" in watcher.says.value, "a run with other settings is none of those under way"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        ({"data": "a1", "recipe": {"size": 48}}, {"data": "b2", "recipe": {"size": 64}}, ["size 48", "size 64"]),
+        ({"data": "a1"}, {"data": "b2"}, ["data a1", "data b2"]),
+        ({"classes": ["happy", "sad"]}, {"classes": ["calm", "sad"]}, ["classes happy, sad", "classes calm, sad"]),
+        (
+            {"encoders": {"audio": {"name": "cnn1d", "filters": [8, 8]}}},
+            {"encoders": {"audio": {"name": "cnn1d"}}},
+            ["audio filters 8, 8", "audio filters as usual"],
+        ),
+    ],
+)
+def test_what_tells_two_runs_apart(made, first, second, words):
+    folders = [made(table=history(FALLING), key=key, **one) for key, one in enumerate((first, second))]
+    labels = {one.folder: one.label for one in watching.look("mine")}
+    assert [labels[folder] for folder in folders] == [f"voice, fold1, {word}" for word in words]
+
+
+def test_before_there_are_runs_it_says_how_many_clips_are_prepared(data_folder, at_work):
+    at_work([], runs_known=False)
+    watcher = monitor.Monitor("mine")
+    assert "is about to begin" in watcher.says.value
+    at_work([], runs_known=False, preparing=[12, 96])
+    watcher.refresh()
+    assert "preparing clips: 12 of 96" in watcher.says.value
+    assert "runs finished" not in watcher.says.value
+
+
+def test_a_curve_whose_values_change_is_drawn_anew_though_it_is_as_long(made):
+    folder = made(table=history(FALLING))
+    watcher = monitor.Monitor("mine")
+    watcher.awake()
+    history(2 * FALLING).to_csv(folder / "history.csv", index=False)  # made again from the beginning
+    watcher.refresh()
+    assert watcher.figure.data[0].y[0] == 2.0

@@ -51,10 +51,11 @@ def _row(tag: str, cells: Iterable) -> str:
 
 
 def _cell(value, tag: str = "td") -> str:
-    return f"<{tag} style='{CELL}'>{escape(_words(value))}</{tag}>"
+    return f"<{tag} style='{CELL}'>{escape(words(value))}</{tag}>"
 
 
-def _words(value) -> str:
+def words(value) -> str:
+    """Return a value as a person reads it: ``yes``, ``1,000``, ``0.001``, ``a: 1, b: 2``; '' for None."""
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: ""}[value]
     if isinstance(value, int):
@@ -62,7 +63,7 @@ def _words(value) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_words(one)}" for key, one in value.items())
+        return ", ".join(f"{key}: {words(one)}" for key, one in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(_words, value))
+        return ", ".join(map(words, value))
     return str(value)

@@ -158,8 +158,9 @@ def _update(figure, histories: Mapping[str, pd.DataFrame]) -> None:
             figure.add_traces(curves, rows=[1] * len(curves), cols=columns)
             return
         for curve in curves:
-            if len(curve["x"]) != len(known[curve["meta"]].x):
-                known[curve["meta"]].update(x=curve["x"], y=curve["y"], mode=curve["mode"])
+            trace = known[curve["meta"]]
+            if not (np.array_equal(curve["x"], trace.x) and np.array_equal(curve["y"], trace.y, equal_nan=True)):
+                trace.update(x=curve["x"], y=curve["y"], mode=curve["mode"])
 
 
 def _curves(number: int, name: str, history: pd.DataFrame) -> list[dict]:
@@ -200,13 +201,18 @@ def _headline(study: str, process: dict | None, watched: Sequence[watching.Watch
     """Return the state of a study in one line: how many runs are done, how fast, how long still."""
     if not study:
         return "<i>Nothing has been trained yet.</i>"
-    asked = process.get("runs", []) if process else []
-    done = sum(one.state == "finished" for one in watched)
+    live = process is not None and process["state"] in under_way.LIVE
+    asked = process.get("runs") if process else [one.name for one in watched]
     parts = [f"<b>{escape(study)}</b>", escape(process["state"] if process else "made before")]
-    parts.append(f"{done} of {max(len(asked), len(watched))} runs finished")
-    running = [one for one in watched if one.state == "running"]
-    if process and process["state"] in under_way.LIVE:
-        speed = sum(one.clips_per_second for one in running if np.isfinite(one.clips_per_second))
+    if asked is not None:
+        done = sum(one.state == "finished" for one in watched if one.name in set(asked))
+        parts.append(f"{done} of {len(asked)} runs finished")
+    elif live:
+        n, of = process.get("preparing", (0, 0))
+        parts.append(f"preparing clips: {n:,} of {of:,}" if of else "is about to begin")
+    if live:
+        speeds = [one.clips_per_second for one in watched if one.state == "running"]
+        speed = sum(one for one in speeds if np.isfinite(one))
         parts += [f"{speed:,.0f} clips/s"] if speed else []
         left = span(watching.seconds_left(watched, process))
         parts += [f"{left} left at most"] if left else []

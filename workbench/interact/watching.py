@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,24 +14,29 @@ import yaml
 
 from workbench import paths
 from workbench.evaluation import troubles
+from workbench.representation import words
 from workbench.studies import under_way
 
 COLUMNS = ["epoch", "train_loss", "train_accuracy", "clips", "validation_loss", "validation_accuracy", "learning_rate",
            "seconds"]  # fmt: skip
 LATEST = 5  # epochs over which speed is measured
+DERIVED = ("data", "members", "start")  # parameters that differ because others do: hashes, and names of runs
+FEW = 3  # differences that are named
 
 
 @dataclass(frozen=True)
 class Watched:
     """A run as its folder shows it: its `history` so far, and its `state`.
 
-    The state is `finished`, `running`, or `unfinished` where nobody is at it.
+    The state is `finished`, `running`, or `unfinished` where nobody is at it. `differs` says what tells it from runs
+    of the same variant, fold, protocol and seed.
     """
 
     folder: Path
     params: dict
     history: pd.DataFrame
     state: str
+    differs: str = ""
 
     @property
     def name(self) -> str:
@@ -39,11 +45,12 @@ class Watched:
 
     @property
     def label(self) -> str:
-        """What a person calls it: ``voice, fold1`` and, where they are not the usual ones, protocol and seed."""
+        """What a person calls it: ``voice, fold1``; where they are not the usual ones, protocol and seed; `differs`."""
         params = self.params
         usual = params["protocol"] == "speaker-disjoint"
         parts = [params["variant"], params["fold"], *([] if usual else [params["protocol"]])]
-        return ", ".join([*parts, *([f"seed {params['seed']}"] if params["seed"] else [])])
+        parts += [f"seed {params['seed']}"] if params["seed"] else []
+        return ", ".join([*parts, *([self.differs] if self.differs else [])])
 
     @property
     def epochs(self) -> int:
@@ -83,7 +90,7 @@ def names() -> list[str]:
 
 
 def look(study: str, process: dict | None = None) -> list[Watched]:
-    """Return a study's runs, those under way first, then the latest.
+    """Return a study's runs, those under way first, then the latest; no two have the same label.
 
     Parameters
     ----------
@@ -98,7 +105,42 @@ def look(study: str, process: dict | None = None) -> list[Watched]:
         mine = not done and begun and (folder / "environment.json").stat().st_mtime >= began - 1
         state = "finished" if done else "running" if mine else "unfinished"
         found.append(Watched(folder, _params(folder), history_of(folder), state))
-    return sorted(found, key=lambda one: (one.state != "running", -_changed(one.folder), one.name))
+    return sorted(_told_apart(found), key=lambda one: (one.state != "running", -_changed(one.folder), one.name))
+
+
+def _told_apart(found: Sequence[Watched]) -> list[Watched]:
+    """Return the runs; those that would be called the same say what `differs`."""
+    alike = defaultdict(list)
+    for one in found:
+        alike[one.label].append(one)
+    return [replace(one, differs=_difference(one, alike[one.label])) for one in found]
+
+
+def _difference(one: Watched, alike: Sequence[Watched]) -> str:
+    """Return the settings of a run that others have otherwise, in words: ``learning rate 0.001``; else its hash."""
+    if len(alike) == 1:
+        return ""
+    mine, *others = (dict(_settings(run.params)) for run in (one, *(other for other in alike if other is not one)))
+    names = dict.fromkeys(name for settings in (mine, *others) for name in settings)
+    differ = [name for name in names if any(other.get(name) != mine.get(name) for other in others)]
+    named = [name for name in differ if name[0] not in DERIVED] or [name for name in differ if name == ("data",)]
+    said = [f"{_called(name)} {words(mine[name]) or 'none' if name in mine else 'as usual'}" for name in named[:FEW]]
+    return ", ".join(said if 0 < len(named) <= FEW else [*said, f"run {one.folder.name.rpartition('-')[2]}"])
+
+
+def _settings(params: Mapping, within: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield every setting by its way through the parameters: ``("training", "epochs"), 40``."""
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, (*within, key))
+        else:
+            yield (*within, key), value
+
+
+def _called(name: tuple[str, ...]) -> str:
+    """Return what a person calls a setting: ``learning rate``, ``audio filters``, ``fusion``."""
+    inner = [part for part in name[1:] if part != "name"]
+    return " ".join(inner or name[:1]).replace("_", " ")
 
 
 def history_of(folder: Path) -> pd.DataFrame:
