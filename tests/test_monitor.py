@@ -73,6 +73,15 @@ def test_troubles_of_a_history_are_said_and_a_good_one_has_none(table, expected)
     assert all(words.startswith(beginning) for words, beginning in zip(found, expected, strict=True))
 
 
+def test_a_collapse_is_said_while_it_trains():
+    table = history(FALLING, validation_accuracy=0.25).assign(validation_commonest=[0.5] * 7 + [0.95] * 5)
+    (collapse,) = troubles.of_history(table, n_classes=4)
+    assert collapse.startswith("Class collapse: 95 % of the inner validation clips are taken for one emotion")
+    assert troubles.of_history(table[:-1], n_classes=4) == [], "too early to say"
+    assert troubles.of_history(table.assign(validation_accuracy=0.94), n_classes=4) == [], "they nearly all are of it"
+    assert troubles.of_history(table.drop(columns="validation_commonest"), n_classes=4) == []
+
+
 def test_a_training_that_begins_at_its_end_is_not_taken_for_one_that_does_not_learn():
     table = history([0.01] * 8, train_accuracy=1.0)
     assert troubles.of_history(table, n_classes=4) == []

@@ -85,6 +85,8 @@ def test_learns_and_keeps_the_best_epoch(clips, tmp_path):
     assert embedding.shape == (8, 16)
     chosen = -np.log(probabilities[np.arange(8), np.arange(20, 28) % 2]).mean()
     assert chosen == pytest.approx(history["validation_loss"].min(), rel=1e-4)
+    kept = history.loc[history["validation_loss"].idxmin()]
+    assert kept["validation_commonest"] == np.bincount(probabilities.argmax(1)).max() / 8
     saved = load_file(tmp_path / "model.safetensors")
     assert all(torch.equal(saved[name], value) for name, value in model.state_dict().items())
 

@@ -28,7 +28,7 @@ def of_history(history: pd.DataFrame, *, n_classes: int | None = None) -> list[s
     if not (finite := np.isfinite(losses).all(axis=1)).all():
         epoch = history["epoch"][~finite].iloc[0]
         return [f"The loss is not finite in epoch {epoch:.0f}: try a lower learning rate, or clip_norm."]
-    found = [_not_learning(history, n_classes), _over_fitting(history), _rising(history)]
+    found = [_not_learning(history, n_classes), _collapse(history), _over_fitting(history), _rising(history)]
     return [words for words in found if words]
 
 
@@ -45,6 +45,20 @@ def _not_learning(history: pd.DataFrame, n_classes: int | None) -> str:
         f"No learning: the loss on the training clips was {loss.iloc[0]:.3g} and is {loss.iloc[-1]:.3g} after {epochs} "
         f"epochs (accuracy {100 * accuracy:.0f} %{chance}). Try another learning rate; see whether the labels fit the "
         "clips."
+    )
+
+
+def _collapse(history: pd.DataFrame) -> str:
+    """Nearly all inner validation clips have been taken for one emotion for a while, and are of several."""
+    if "validation_commonest" not in history or len(history) < STEADY:
+        return ""
+    late = history.iloc[-STEADY:]
+    share, accuracy = late["validation_commonest"], late["validation_accuracy"]
+    if not ((share >= MOST) & (accuracy < MOST)).all():
+        return ""
+    return (
+        f"Class collapse: {100 * share.iloc[-1]:.0f} % of the inner validation clips are taken for one emotion "
+        f"(accuracy {100 * accuracy.iloc[-1]:.0f} %). Try another learning rate, or class_weights."
     )
 
 
