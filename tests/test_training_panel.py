@@ -2,12 +2,18 @@
 
 import os
 import shlex
+import shutil
+import subprocess
+import sys
+import time
 
+import nbformat
 import pytest
 import yaml
 from waiting import until
 
-from workbench import models, studies
+from workbench import models, paths, studies
+from workbench.datasets.demo import Demo
 from workbench.errors import WorkbenchError
 from workbench.interact import checks, choices, training
 from workbench.studies import checking, planning, under_way
@@ -164,12 +170,15 @@ def test_what_is_shown_is_the_study_that_is_run(panel, tiny, values, variants, n
     assert command[0] == "papermill"
     assert notebook in command[1]
     given = dict(zip(command[4::3], command[5::3], strict=False))
-    assert {
-        "study": "my_training",
+    assert given == {
+        "study": str(path),
         "corpus": "demo",
         "profile": "full",
         "root": str(tiny.root),
-    }.items() <= given.items()
+        "variants": "None",
+        "jobs": "1",
+        "tensorboard": "False",
+    }
     # And back: the fields of the study are those that were typed.
     again = choices.fields_of(study, {"root": str(tiny.root), "jobs": 1})
     assert checks.check(again).text == text
@@ -234,9 +243,168 @@ def test_what_cannot_be_started_is_said(panel, tiny):
     under_way._write(under_way._path("my_training", os.getpid()), one)
     panel._do(panel.start)
     assert "its runs are being made already" in panel.state.value
+    panel.refresh()
+    assert "its runs are being made already" in panel.state.value, "the next second does not wipe it away"
+    panel._do(panel.pause)
+    assert "already" not in panel.state.value
 
 
 def test_without_a_page_nothing_ticks_and_no_figure_is_made(panel):
     assert panel.ticking is None
     assert panel.monitor.figure is None
     assert panel.picture() is None
+
+
+VOICE = {"voice": "cnn1d", "voice_options": "filters: [8, 8]"}
+FACE = {"face": "lrcn", "face_options": "kernel_size: 3", "recipe_options": "n_frames: 5, size: 64"}
+
+
+@pytest.mark.parametrize(
+    ("values", "variants"),
+    [
+        (VOICE, ["voice"]),
+        (FACE | {"voice": "none", "jobs": 2}, ["face"]),
+        (VOICE | FACE, ["voice", "face"]),
+        (VOICE | FACE | {"fusion": "rule: mean"}, BOTH),
+    ],
+)
+def test_the_very_command_that_is_shown_makes_the_runs_and_a_notebook_without_errors(
+    tiny, data_folder, values, variants
+):
+    """The name is one that YAML and papermill would take for a number."""
+    small = {"n_folds": 2, "folds": 1, "epochs": 1, "batch_size": 4}
+    panel = training.panel(root=str(tiny.root), name="1e3", **small, **values)
+    assert panel.reasons == {}
+    copy(panel.boxes["As a notebook"])
+    words = shlex.split(panel.boxes["As a notebook"].text)
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=paths.project(), capture_output=True, text=True, timeout=200
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert sorted(path.parts[-3] for path in paths.runs().glob("1e3/*/*/done")) == sorted(variants)
+    cells = nbformat.read(words[2], as_version=4).cells
+    shown = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    assert not [one for one in shown if one.output_type == "error" or one.get("data", {}).get("text/plain") == "None"]
+
+
+def copy(box):
+    """Press the button of a box as a page does."""
+    box._handle_custom_msg({"copied": True}, [])
+
+
+def test_to_copy_a_command_writes_the_file_that_it_reads_but_not_under_a_training(panel, tiny):
+    assert "to copy it saves the study" in panel.boxes["On the command line"].title
+    copy(panel.boxes["On the command line"])
+    assert checks.file_of("my_training").read_text() == panel.checked.text
+    one = under_way._process(os.getpid()) | {"state": "running"}
+    under_way._write(under_way._path("my_training", os.getpid()), one)
+    type_in(panel, epochs="77")
+    copy(panel.boxes["As a notebook"])
+    assert "77" not in checks.file_of("my_training").read_text()
+
+
+def test_commands_go_from_the_projects_folder_whatever_the_kernels_is(tiny, tmp_path, monkeypatch):
+    monkeypatch.delenv("WORKBENCH_DATA")
+    for folder in ("workbench", "notebooks"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "pyproject.toml").touch()
+    shutil.copytree(tiny.root, tmp_path / "notebooks" / "clips")
+    monkeypatch.chdir(tmp_path / "notebooks")
+    panel = training.panel(root="clips", tensorboard=True, jobs=2, **SMALL)
+    assert panel.reasons == {}
+    line, notebook = (panel.boxes[name] for name in ("On the command line", "As a notebook"))
+    assert str(tmp_path) in line.title
+    assert "run data/studies/my_training.yaml --corpus demo --root notebooks/clips --jobs 2 --tensorboard" in line.text
+    start = "papermill notebooks/30_audio_models.ipynb data/runs/my_training/30_audio_models.ipynb"
+    assert notebook.text.startswith(f"{start} -r study data/studies/my_training.yaml -r corpus demo")
+    assert notebook.text.endswith("-r root notebooks/clips -p variants None -p jobs 2 -p tensorboard True")
+
+
+def test_clips_that_come_later_are_seen_and_a_bare_folder_is_not_walked_at_every_key(
+    tiny, data_folder, tmp_path, monkeypatch
+):
+    root, walks, files = tmp_path / "clips", [], Demo.files
+
+    def walk(self):
+        walks.append(1)
+        time.sleep(0.02)
+        return files(self)
+
+    monkeypatch.setattr(Demo, "files", walk)
+    root.mkdir()
+    panel = training.panel(root=str(root), **SMALL)
+    assert "no recording" in panel.reasons["root"]
+    for epochs in range(1, 10):
+        type_in(panel, epochs=str(epochs))
+    assert "no recording" in panel.reasons["root"]
+    assert len(walks) == 1
+    shutil.copytree(tiny.root, root, dirs_exist_ok=True)
+
+    def seen():
+        type_in(panel, epochs=str(1 + len(panel.inputs["epochs"].value) % 2))
+        panel.check()
+        return "16 takes of 4 speakers" in panel.says.value
+
+    assert until(seen, 20)
+
+
+def test_a_fold_without_a_class_is_said_before_the_training(tiny, data_folder, tmp_path):
+    clips, root = tiny.clips(), tmp_path / "clips"
+    sad = clips[clips["emotion"] == "sad"].sort_values("speaker")["path"]
+    shutil.copytree(tiny.root, root)
+
+    def without(paths):
+        for path in paths:
+            (root / os.path.relpath(path, tiny.root)).unlink()
+        checks._LOOKED.clear()
+        return training.panel(root=str(root), protocol="leave-one-speaker-out", **SMALL)
+
+    panel = without(sad[:2])  # those of the first speaker
+    assert panel.reasons == {}
+    assert panel.says.value.count("has no test clip of sad") == 1
+    panel = without(sad[2:6])  # one speaker's are left: where she is tested, nobody's are trained on
+    assert "no training clip of sad" in panel.reasons["n_folds"]
+    assert panel.buttons["Start"].disabled
+
+
+def test_what_a_pause_waits_for_is_said_as_it_is(panel):
+    one = under_way._process(os.getpid()) | {"state": "running"}
+    path = under_way._path("my_training", os.getpid())
+    panel.save()
+    for about, words in (
+        ({}, "Pauses as soon as the clip at hand is ready"),
+        ({"runs": []}, "Pauses at the end of the epoch"),
+    ):
+        under_way._write(path, one | about)
+        under_way.ask("my_training", "pause")
+        panel.refresh()
+        assert words in panel.state.value
+
+
+def test_without_a_kernel_the_choices_stand_there_and_the_curves_of_this_study_alone(tiny, data_folder):
+    other = paths.runs() / "other" / "voice" / "fold1-0-abc"
+    other.mkdir(parents=True)
+    params = "{study: other, variant: voice, fold: fold1, seed: 0, protocol: speaker-disjoint, classes: [happy, sad],"
+    params += " training: {epochs: 3}}"
+    (other / "params.yaml").write_text(params)
+    columns = "epoch,train_loss,train_accuracy,clips,validation_loss,validation_accuracy,learning_rate,seconds"
+    (other / "history.csv").write_text(f"{columns}\n1,0.7,0.5,8,0.7,0.5,0.001,1\n")
+    panel = training.panel(root=str(tiny.root), name="<i>mine", **SMALL)
+    (said,) = panel.still()
+    assert "cannot be called" in said.data
+    assert "<i>mine" not in said.data
+    panel.inputs["name"].value = "mine"
+    (said,) = panel.still()
+    for words in (
+        "cnn1d",
+        "voice, its settings",
+        "filters: [8, 8]",
+        "16 takes of 4 speakers",
+        "nothing called mine has been",
+    ):
+        assert words in said.data
+    assert panel.monitor.study == "other"
+    panel.inputs["name"].value = "other"
+    said, curves = panel.still()
+    assert curves.axes
+    assert "none yet" not in said.data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -14,6 +15,7 @@ import torch
 import yaml
 
 from workbench import classifiers, datasets, models, paths, recipes, splits, studies
+from workbench.datasets import Corpus
 from workbench.errors import WorkbenchError, choose
 from workbench.interact.choices import FIELDS, NONE, TRAINED, classes, fields_of, fusions, parse, study_of, text_of
 from workbench.models import ENCODERS, FUSIONS, classical
@@ -22,6 +24,7 @@ from workbench.training import Settings
 
 NOTEBOOKS = {("voice",): "30_audio_models", ("face",): "31_video_models"}
 BOTH = "40_fusion_comparison"
+RARELY = 50  # times as long as it took to look for a corpus's clips, what was found is taken to be there still
 
 
 @dataclass
@@ -48,23 +51,25 @@ class Checked:
 
     @property
     def words(self) -> list[str]:
-        """What runs the study, after Python's own name."""
+        """What runs the study in the project's folder, after Python's own name."""
         options = {"jobs": self.chosen["jobs"], "tensorboard": self.chosen["tensorboard"]}
-        where = file_of(self.chosen["name"])
-        return under_way.command(where, corpus=self.chosen["corpus"], root=self.chosen["root"] or None, **options)
+        where, root = shown(file_of(self.chosen["name"])), self.chosen["root"]
+        return under_way.command(where, corpus=self.chosen["corpus"], root=root and shown(Path(root)), **options)
 
     @property
     def papermill(self) -> str:
-        """The command that runs the study in the notebook for it, which shows its tables and figures.
+        """The command that runs the study in the notebook for it, which shows its tables and figures; in that folder.
 
-        The notebooks for one modality make the naive score on a random split as well, as they always do.
+        `-r` gives text as it is, so that no name is taken for a number.
         """
-        notebook, name = NOTEBOOKS.get(tuple(self.study["variants"]), BOTH), self.chosen["name"]
-        out = paths.runs() / name / f"{notebook}.ipynb"
-        values = {"study": name, "corpus": self.chosen["corpus"], "profile": "full"}
-        values |= {"root": self.chosen["root"]} if self.chosen["root"] else {}
-        given = [word for key, value in values.items() for word in ("-p", key, value)]
-        return shlex.join(["papermill", f"notebooks/{notebook}.ipynb", shown(out), *given, "-y", "variants: null"])
+        notebook, chosen = NOTEBOOKS.get(tuple(self.study["variants"]), BOTH), self.chosen
+        out = paths.runs() / chosen["name"] / f"{notebook}.ipynb"
+        texts = {"study": shown(file_of(chosen["name"])), "corpus": chosen["corpus"], "profile": "full"}
+        texts |= {"root": shown(Path(chosen["root"]))} if chosen["root"] else {}
+        values = {"variants": "None", "jobs": chosen["jobs"], "tensorboard": chosen["tensorboard"]}
+        given = [word for name, value in texts.items() for word in ("-r", name, value)]
+        given += [word for name, value in values.items() for word in ("-p", name, str(value))]
+        return shlex.join(["papermill", f"notebooks/{notebook}.ipynb", shown(out), *given])
 
 
 def file_of(name: str) -> Path:
@@ -73,8 +78,9 @@ def file_of(name: str) -> Path:
 
 
 def shown(path: Path) -> str:
-    """Return a path as one would type it: from the current folder, where it lies below it."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+    """Return a path as one would type it in the project's folder: from there, where it lies below it."""
+    path, project = path.expanduser().absolute(), paths.project()
+    return str(path.relative_to(project) if path.is_relative_to(project) else path)
 
 
 def check(given: Mapping[str, str | bool]) -> Checked:
@@ -177,13 +183,31 @@ def _build(text: str, n_classes: int) -> None:
         models.build(settings["encoders"], n_classes, **options)
 
 
-@lru_cache(maxsize=8)
-def opened(corpus: str, root: str):
-    """Return a corpus whose clips have been looked for, once."""
-    found = datasets.corpus(corpus, root or None)
-    clips = found.clips()
-    found.clips = lambda: clips
+def opened(corpus: str, root: str) -> Corpus:
+    """Return a corpus with its clips at hand; they are looked for again once that would take little of the time.
+
+    Raises
+    ------
+    WorkbenchError
+        If there are none.
+    """
+    key, began = (corpus, str(root or paths.raw(corpus))), time.monotonic()
+    due, found = _LOOKED.get(key, (began, None))
+    if began >= due:
+        try:
+            found = datasets.corpus(corpus, root or None)
+            clips = found.clips()
+            found.clips = lambda: clips
+        except Exception as error:
+            found = error
+        ended = time.monotonic()
+        _LOOKED[key] = (ended + RARELY * (ended - began), found)
+    if isinstance(found, Exception):
+        raise found.with_traceback(None)
     return found
+
+
+_LOOKED: dict[tuple[str, str], tuple[float, Corpus | Exception]] = {}  # until when, what
 
 
 def _check_plan(found: Checked, made: Mapping) -> None:
@@ -199,15 +223,16 @@ def _check_plan(found: Checked, made: Mapping) -> None:
         return
     for variant in study.variants if not found.reasons else ():
         _attempt(found, "fusion" if variant == "both" else variant, checking.check, plan, [variant])
-    runs = _attempt(found, "n_folds", _count, plan)
-    if runs is None:
+    sides = _attempt(found, "n_folds", _sides, plan)
+    if sides is None:
         return
     speakers = plan.takes["speaker"].nunique()
     beside = " (and speaker-disjoint, which always stands beside it)" if len(study.protocols) > 1 else ""
     found.says = (
         f"{len(plan.takes)} takes of {speakers} speakers, {len(plan.classes)} emotions; "
-        f"{' and '.join(study.variants)}, {study.protocol}{beside}: {runs * len(study.variants)} runs"
+        f"{' and '.join(study.variants)}, {study.protocol}{beside}: {len(sides) * len(study.variants)} runs"
     )
+    found.says += "".join(f". {words}" for words in dict.fromkeys(sides) if words)
 
 
 def _study(name: str, made: Mapping) -> Study:
@@ -222,16 +247,26 @@ def _move(found: Checked, name: str) -> None:
         found.reasons[place] = found.reasons.pop(name)
 
 
-def _count(plan: planning.Plan) -> int:
-    """Return how many runs a variant has; every fold's sides are made on the way, so that what fails fails here."""
-    n = 0
+def _sides(plan: planning.Plan) -> list[str]:
+    """Return of each run of a variant what its fold lacks to test, in words, '' for nothing.
+
+    Every fold's sides are made on the way, so that what fails fails here: a class without a training clip, for one.
+    """
+    found, emotion = [], plan.takes["emotion"]
     for protocol in plan.study.protocols:
         by = "take" if protocol in splits.SHARING else "speaker"
         for seed in plan.seeds(protocol):
             for fold in plan.folds(protocol, seed).values():
-                splits.inner_split(plan.takes, fold.train, share=plan.study.inner_share, seed=seed, by=by)
-                n += 1
-    return n
+                share = plan.study.inner_share
+                inner, _ = splits.inner_split(plan.takes, fold.train, share=share, seed=seed, by=by)
+                lacking = [
+                    [one for one in plan.classes if one not in set(emotion.iloc[at])] for at in (inner, fold.test)
+                ]
+                if lacking[0]:
+                    what = f"protocol {protocol!r}, fold {fold.name!r}"
+                    raise WorkbenchError(f"{what}: no training clip of {', '.join(lacking[0])}")
+                found.append(f"{fold.name} has no test clip of {', '.join(lacking[1])}" if lacking[1] else "")
+    return found
 
 
 __all__ = ["Checked", "check", "file_of", "shown", "takes"]

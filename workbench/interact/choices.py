@@ -66,7 +66,7 @@ def _setting(label: str, name: str, kind: str | tuple = "value") -> Field:
 FIELDS: dict[str, Field] = {
     "name": Field("Data", "name", "my_training", hint="of the study and of the folder of its runs"),
     "corpus": Field("Data", "corpus", "demo", tuple(CORPORA)),
-    "root": Field("Data", "folder", hint="of the recordings; left empty: data/raw/NAME"),
+    "root": Field("Data", "folder", hint="of the recordings, then Enter; left empty: data/raw/NAME"),
     "emotions": Field("Data", "emotions", hint="with commas; left empty: all that the corpus has"),
     "recipe": Field("Data", "recipe", "benha", tuple(recipes.names())),
     "recipe_options": Field("Data", "changed in it", kind="mapping", hint="such as n_frames: 15, size: 48"),

@@ -36,6 +36,7 @@ function render({ model, el }) {
     button.title = `Copy: ${model.get("title")}`;
   };
   button.addEventListener("click", async () => {
+    model.send({ copied: true });
     button.textContent = (await copy(model.get("text"))) ? "Copied" : "Not copied: select it by hand";
     setTimeout(() => { button.textContent = "Copy"; }, 1500);
   });

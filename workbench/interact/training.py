@@ -11,10 +11,11 @@ from html import escape
 
 import ipywidgets as W
 import matplotlib.figure
+from IPython.display import HTML
 
-from workbench import studies
+from workbench import paths, studies
 from workbench.errors import WorkbenchError
-from workbench.interact import checks, watching
+from workbench.interact import checks, saying, watching
 from workbench.interact.choices import FIELDS, Field, fields_of
 from workbench.interact.copybox import CopyBox
 from workbench.interact.monitor import Monitor
@@ -37,7 +38,7 @@ class TrainingPanel(W.VBox):
     """
 
     def __init__(self, **values: str | bool):
-        self.begin = {name: str(value) if value not in (True, False) else value for name, value in values.items()}
+        self.begin = {name: value if isinstance(value, bool) else str(value) for name, value in values.items()}
         self.inputs, self.notes = {name: _input(name, field) for name, field in FIELDS.items()}, {}
         self.checked, self.process, self.busy, self.ticking = checks.Checked(), None, False, None
         self.known = W.Dropdown(description="training", layout=W.Layout(width="420px"))
@@ -46,6 +47,7 @@ class TrainingPanel(W.VBox):
         self.buttons = {name: W.Button(description=name, icon=icon, layout=W.Layout(width="130px")) for name, icon in
                         (("Start", "play"), ("Pause", "pause"), ("Stop", "stop"), ("Save", "save"))}  # fmt: skip
         self.boxes = {name: CopyBox(title=name) for name in ("On the command line", "As a notebook", "The study")}
+        self.wrong = ""  # what was the matter with the last thing that was asked for
         self.monitor = Monitor()
         buttons = W.HBox(list(self.buttons.values()))
         parts = [self.known, self._form(), self.says, buttons, self.state, self.monitor, *self.boxes.values()]
@@ -56,6 +58,8 @@ class TrainingPanel(W.VBox):
             one.observe(lambda _: self.check(), "value")
         self.known.observe(lambda change: self._open(change["new"]), "value")
         self.boxes["The study"].on_seen(self.awake)
+        for name in ("On the command line", "As a notebook"):
+            self.boxes[name].on_copied(self._copied)
         self._find()
         live = [name for name in self.known.options if _is_live(name)]
         first = next(iter(live), NEW if self.begin or len(self.known.options) == 1 else self.known.options[1])
@@ -83,12 +87,14 @@ class TrainingPanel(W.VBox):
         self.checked = checks.check({name: one.value for name, one in self.inputs.items()})
         for name, note in self.notes.items():
             reason = self.checked.reasons.get(name, "")
-            note.value = _small(reason, "#c1121f") if reason else _small(self._hint(name), "#777777")
+            note.value = saying.small(reason, saying.WRONG) if reason else saying.small(self._hint(name))
             note.layout.display = "" if note.value else "none"
         self.says.value = escape(self.checked.says) if self.checked.good else ""
         for box in self.boxes.values():
             box.text = ""
         if self.checked.good:
+            for name in ("On the command line", "As a notebook"):
+                self.boxes[name].title = f"{name}, in {paths.project()} (to copy it saves the study)"
             self.boxes["On the command line"].text = "python " + checks.shlex.join(self.checked.words)
             self.boxes["As a notebook"].text = self.checked.papermill
             self.boxes["The study"].text = self.checked.text
@@ -147,16 +153,30 @@ class TrainingPanel(W.VBox):
         self.monitor.awake()
 
     def picture(self) -> matplotlib.figure.Figure | None:
-        """Return the curves as a figure that needs no page, None where nothing has been trained yet."""
-        return self.monitor.picture()
+        """Return the curves of the training that the fields name, None where it has left none."""
+        name = self.checked.chosen["name"]
+        watcher = self.monitor if self.monitor.study == name else Monitor(name) if name else None
+        return watcher and watcher.picture()
+
+    def still(self) -> tuple[HTML | matplotlib.figure.Figure, ...]:
+        """Return the panel as it reads without a kernel: what is chosen and what it comes to, and the curves if any."""
+        figure = self.picture()
+        typed = {name: one.value for name, one in self.inputs.items()}
+        said = HTML(saying.summary(self.checked, typed, self.process, curves=figure is not None))
+        return (said, figure) if figure else (said,)
 
     def _do(self, act) -> None:
+        self.wrong = ""
         try:
             act()
         except WorkbenchError as error:
-            self.state.value = _small(str(error), "#c1121f")
-            return
+            self.wrong = str(error)
         self.refresh()
+
+    def _copied(self) -> None:
+        """Write the file that a copied command reads; that of a training under way stays as it is."""
+        if not self.buttons["Save"].disabled:
+            self._do(self.save)
 
     def _form(self) -> W.HBox:
         columns = []
@@ -190,13 +210,14 @@ class TrainingPanel(W.VBox):
         """Fill the fields with those of a training."""
         if self.busy:
             return
-        values = {key: field.default for key, field in FIELDS.items()} | self.begin
+        self.wrong, values = "", {key: field.default for key, field in FIELDS.items()} | self.begin
         if name != NEW:
             try:
                 values = fields_of(studies.load(name), under_way.latest(name) or {})
             except (WorkbenchError, KeyError, TypeError) as error:
-                self.state.value = _small(str(error), "#c1121f")
+                self.wrong = str(error)
                 self.monitor.watch(name)
+                self._look()
                 return
         self.fill(values)
         if name != NEW or not self.monitor.study:
@@ -215,7 +236,7 @@ class TrainingPanel(W.VBox):
         self.buttons["Stop"].disabled = not live
         self.buttons["Stop"].description = "End at once" if state == "stopping" else "Stop"
         self.buttons["Save"].disabled = not self.checked.good or live
-        self.state.value = _state(self.process)
+        self.state.value = saying.state(self.process) + saying.small(self.wrong, saying.WRONG)
 
 
 def _is_live(name: str) -> bool:
@@ -232,32 +253,8 @@ def _input(name: str, field: Field) -> W.Widget:
         )
     if isinstance(field.kind, tuple):
         return W.Dropdown(options=field.kind, value=field.default, layout=layout)
-    return W.Text(value=str(field.default), layout=layout)
-
-
-def _small(text: str, colour: str) -> str:
-    style = f"color:{colour};font-size:12px;line-height:1.3;overflow-wrap:anywhere"
-    return f'<div style="{style}">{escape(text)}</div>' if text else ""
-
-
-def _state(process: dict | None) -> str:
-    """Return the state of a process in words."""
-    if not process:
-        return ""
-    words = {
-        "running": "is being made",
-        "pausing": "pauses when the epoch ends",
-        "paused": "is paused, at a checkpoint",
-        "stopping": "stops when the epoch ends",
-        "stopped": "was stopped, at a checkpoint",
-        "killed": "was broken off; it goes on from its last checkpoint",
-        "failed": "has failed",
-        "finished": "is finished",
-    }[process["state"]]
-    reason = f": {process['reason']}" if process.get("reason") else ""
-    return (
-        f"<b>{words[:1].upper()}{words[1:]}</b> (process {process['pid']} on {escape(process['host'])}){escape(reason)}"
-    )
+    # A folder is looked through when its name is whole, with Enter or on leaving the field: it may be a large one.
+    return W.Text(value=str(field.default), continuous_update=name != "root", layout=layout)
 
 
 def panel(**values: str | bool) -> TrainingPanel:

@@ -134,7 +134,8 @@ def command(study: str | Path, *, corpus: str, root: str | Path | None = None, *
 def start(study: str, words: Sequence[str], **about) -> subprocess.Popen:
     """Start a process of its own that makes a study's runs, whatever becomes of this one; `words` are `command`'s.
 
-    `about` is what is said of it until it speaks for itself (`announced`).
+    It runs in the project's folder, from where the paths in `words` go. `about` is what is said of it until it speaks
+    for itself (`announced`).
 
     Raises
     ------
@@ -153,6 +154,7 @@ def start(study: str, words: Sequence[str], **about) -> subprocess.Popen:
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment,
+            cwd=paths.project(),
             start_new_session=True,
         )
     said = _process(process.pid) | {"command": [sys.executable, *words], "state": "running"} | about
