@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -313,6 +314,11 @@ def test_commands_go_from_the_projects_folder_whatever_the_kernels_is(tiny, tmp_
     panel = training.panel(root="clips", tensorboard=True, jobs=2, **SMALL)
     assert panel.reasons == {}
     line, notebook = (panel.boxes[name] for name in ("On the command line", "As a notebook"))
+    assert notebook.text.startswith(f"papermill {Path(__file__).parents[1] / 'notebooks'}/30_audio"), (
+        "it has none itself"
+    )
+    (tmp_path / "notebooks" / "30_audio_models.ipynb").touch()
+    panel.check()
     assert str(tmp_path) in line.title
     assert "run data/studies/my_training.yaml --corpus demo --root notebooks/clips --jobs 2 --tensorboard" in line.text
     start = "papermill notebooks/30_audio_models.ipynb data/runs/my_training/30_audio_models.ipynb"

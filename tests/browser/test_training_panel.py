@@ -1,6 +1,7 @@
 """The training panel as a person uses it, in JupyterLab and as a page of voila: train, look, stop, go on, come back."""
 
 import re
+import time
 
 import nbformat
 import pandas as pd
@@ -74,7 +75,7 @@ def visit(page, address):
     button(page, "Start").wait_for(timeout=120_000)
 
 
-def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila, notebook, shot, ended):
+def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila, notebook, tiny, shot, ended):
     name = "in_voila"
     ended(name)
     asked = []
@@ -89,6 +90,14 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     assert button(page, "Start").is_disabled()
     shot(page, "training_panel_reason")
     field.locator("input").fill("2500")
+    folder = row(page, "folder")
+    folder.locator("input").press_sequentially("/nowhere")  # not looked for at every key, which might walk a whole disk
+    time.sleep(0.7)
+    assert folder.get_by_text("expected a folder at").count() == 0
+    folder.locator("input").press("Enter")
+    folder.get_by_text("expected a folder at").wait_for()
+    folder.locator("input").fill(str(tiny.root))
+    folder.locator("input").press("Enter")
     page.get_by_text("16 takes of 4 speakers, 2 emotions; voice, speaker-disjoint: 2 runs").wait_for()
 
     for title, part in (("command line", "study run"), ("notebook", "papermill"), ("The study,", "epochs: 2500")):
@@ -101,6 +110,11 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
 
     press(page, "Start")
     page.get_by_text("Is being made").wait_for(timeout=60_000)
+    press(page, "Stop")  # before the process has so much as begun
+    page.get_by_text("Was stopped, before the first run").wait_for(timeout=60_000)
+    assert epochs(name) == 0
+
+    press(page, "Go on")
     page.locator(CURVE).first.wait_for(timeout=120_000)
     assert studies.load(name).training["epochs"] == 2500
     first = drawn(page)
@@ -109,6 +123,9 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
 
     press(page, "Pause")
     page.get_by_text("Is paused, at a checkpoint").wait_for(timeout=60_000)
+    there = epochs(name)
+    time.sleep(1.5)
+    assert epochs(name) == there
     press(page, "Go on")
     page.get_by_text("Is being made").wait_for(timeout=60_000)
     press(page, "Stop")
@@ -128,6 +145,17 @@ def test_in_voila_a_small_model_is_trained_stopped_and_gone_on_with(page, voila,
     assert row(again, "epochs").locator("input").input_value() == "2500"
     assert until(lambda: epochs(name) > there, 120)
     again.locator(CURVE).first.wait_for(timeout=60_000)
+    press(again, "Stop")
+    again.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
+
+    row(again, "learning rate").locator("input").fill("0.02")
+    press(again, "Go on")  # with another setting: other runs, which are told apart
+    for rate in ("0.01", "0.02"):
+        legend = again.locator(".js-plotly-plot .legendtext", has_text=f"voice, fold1, learning rate {rate}")
+        legend.wait_for(timeout=60_000)
+    again.get_by_text("0 of 2 runs finished").wait_for()
+    again.set_viewport_size({"width": 1280, "height": 1900})
+    shot(again, "training_panel_changed")
     press(again, "Stop")
     again.get_by_text("Was stopped, at a checkpoint").wait_for(timeout=60_000)
     assert page.troubles == []

@@ -62,19 +62,25 @@ class Checked:
 
         `-r` gives text as it is, so that no name is taken for a number.
         """
-        notebook, chosen = NOTEBOOKS.get(tuple(self.study["variants"]), BOTH), self.chosen
-        out = paths.runs() / chosen["name"] / f"{notebook}.ipynb"
+        notebook, chosen = _notebook(NOTEBOOKS.get(tuple(self.study["variants"]), BOTH)), self.chosen
+        out = paths.runs() / chosen["name"] / notebook.name
         texts = {"study": shown(file_of(chosen["name"])), "corpus": chosen["corpus"], "profile": "full"}
         texts |= {"root": shown(Path(chosen["root"]))} if chosen["root"] else {}
         values = {"variants": "None", "jobs": chosen["jobs"], "tensorboard": chosen["tensorboard"]}
         given = [word for name, value in texts.items() for word in ("-r", name, value)]
         given += [word for name, value in values.items() for word in ("-p", name, str(value))]
-        return shlex.join(["papermill", f"notebooks/{notebook}.ipynb", shown(out), *given])
+        return shlex.join(["papermill", shown(notebook), shown(out), *given])
 
 
 def file_of(name: str) -> Path:
     """Return where the study of that name is kept."""
     return paths.studies() / f"{name}.yaml"
+
+
+def _notebook(name: str) -> Path:
+    """Return a notebook of the project; where that has none, of the folder that the package is used from."""
+    here, beside = (folder / "notebooks" / f"{name}.ipynb" for folder in (paths.project(), Path(__file__).parents[2]))
+    return beside if beside.exists() and not here.exists() else here
 
 
 def shown(path: Path) -> str:
