@@ -423,11 +423,16 @@ def test_bench_timeline_prints_its_figures(call, tiny, data_folder, monkeypatch)
     monkeypatch.setattr(bench, "_apart", here)
     made = untrained(data_folder / "runs", "video")
     paths = tiny.clips()["path"].head(2)
-    code, said, _ = call("bench", "timeline", *paths, "--run", made.name, "--minutes", 0.2, "--json")
+    options = ("--run", made.name, "--minutes", 0.2, "--people", 2, "--json")
+    code, said, _ = call("bench", "timeline", *paths, *options)
     assert code == 0
     found = json.loads(said)
     assert 0.2 <= found["timeline.minutes"] < 0.4
     assert found["timeline.processor_factor"] > 0
+    assert (found["timeline.persons"], found["timeline.covered"]) == (2, 1)
+    code, _, error = call("bench", "timeline", paths.iloc[0], *options)
+    assert code == 1
+    assert "expected a video file a person or more, 2, found 1" in error
     assert found["timeline.peak_mb"] < 3000
 
 
