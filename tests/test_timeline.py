@@ -10,6 +10,7 @@ from io import StringIO
 from itertools import islice
 
 import av
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -288,6 +289,28 @@ def test_what_a_browser_records_is_a_film(one, run, tmp_path):
     assert list(timeline(film, run, folder=tmp_path).subjects) == ["person 1"]
 
 
+def test_one_who_turns_away_for_longer_than_the_gap_is_alone_all_the_same(one, run, tmp_path):
+    frames, _ = media.read_frames(one, np.arange(0, 10, 0.1))
+    away = np.stack([cv2.blur(frame, (81, 81)) if 40 <= k < 70 else frame for k, frame in enumerate(frames)])
+    film = media.write_clip(tmp_path / "film.mp4", away, media.read_waveform(one)[: 10 * RATE], fps=10)
+    found = timeline(film, run, Settings(window=2, step=1), folder=tmp_path)
+    assert not found.stretches["cuts"].any()
+    assert found.faces["face"].nunique() == 2
+    assert list(found.subjects) == ["person 1", "voice"]
+    assert "both" in set(found.subjects["person 1"]["source"])
+    assert "So it was decided once." in found.html()
+    never = timeline(film, run, Settings(window=2, step=1, same="never"), folder=tmp_path)
+    assert list(never.subjects) == ["person 1", "person 2", "voice"]
+
+
+def test_who_is_named_alike_throughout_is_said_to_be(one, run, tmp_path):
+    found = timeline(one, run, Settings(window=1, step=0.5, least=0), folder=tmp_path)
+    for emotions, told in ((["sad"], True), (["sad", "happy"], False)):
+        names = [emotions[k % len(emotions)] for k in range(len(found.windows))]
+        said = replace(found, windows=found.windows.assign(emotion=names)).html()
+        assert ("Named alike nearly throughout: person 1 sad, voice sad." in said) == told
+
+
 def test_where_faces_cross_the_report_says_so(two, run, tmp_path):
     found = timeline(two, run, Settings(window=2, step=1), folder=tmp_path)
     assert not found.crossings
@@ -412,6 +435,24 @@ def test_the_command_writes_the_report(call, one, data_folder, tmp_path):
     code, _, error = call("timeline", one, "--run", made.name, "--out", out, "--window", 3)
     assert code == 1
     assert "expected a multiple of the step" in error
+
+
+def test_a_command_that_is_interrupted_says_how_to_go_on(call, one, data_folder, tmp_path, monkeypatch):
+    made = untrained(data_folder / "runs", "audiovisual")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watcher, "_answer", interrupted)
+        code, _, error = call("timeline", one, "--run", made.name, "--out", tmp_path / "report.html")
+    assert code == 130
+    assert "stopped at 0:0" in error
+    assert "the same command goes on from there" in error
+    (work,) = tmp_path.glob("one-*.part")
+    assert work.name in error.replace("\n", "")
+    assert call("timeline", one, "--run", made.name, "--out", tmp_path / "report.html")[0] == 0
+    assert not work.exists()
 
 
 def test_bench_timeline_prints_its_figures(call, tiny, data_folder, monkeypatch):

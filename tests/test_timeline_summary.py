@@ -103,3 +103,8 @@ def test_moments_are_where_the_numbers_move():
     assert sorted(found.loc[["change"], "at"]) == [40, 60]
     assert found.loc["surest", "why"] == "sad 80%"
     assert len(moments(table.iloc[:0], Settings())) == 0
+
+
+def test_what_is_so_all_the_time_is_no_moment():
+    table = series(*[SAD] * 40).assign(subject="person 1", source="face", used=True)
+    assert moments(table, Settings())["kind"].tolist() == ["surest"], "neither the negative stretch nor the least sure"

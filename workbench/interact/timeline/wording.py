@@ -58,6 +58,7 @@ KINDS = {
     "least sure": "least sure",
 }
 BY = {"both": "face and voice together", "face": "the face alone", "voice": "the voice alone"}
+THROUGHOUT, SEVERAL = 0.9, 10  # share of the named windows, of so many windows
 IDENTITY = {
     "never": "Who a face is, is not known. A face is followed while it is seen, and over gaps of up to {gap:g} s; "
     "after a cut or a longer gap it is counted as another person, even if it is the same.",
@@ -98,6 +99,8 @@ def limits(found: Timeline) -> Iterator[str]:
         yield escape(_identity(found) + _many(found))
         if found.crossings:
             yield escape(_crossings(found))
+    if same := _one_word(found):
+        yield escape(same)
     yield (
         "What was said, to whom, why, and what came before, the model does not know. The report is an index to the "
         "recording: <strong>it is no verdict on a person</strong>, and no ground for decisions about one."
@@ -142,6 +145,21 @@ def _identity(found: Timeline) -> str:
     n_back = int((persons.groupby("subject")["face"].nunique() - 1).sum())
     again = f" So it was decided {n_back} times." if n_back > 1 else " So it was decided once." if n_back else ""
     return IDENTITY[found.settings.same].format(gap=found.settings.gap, back=again)
+
+
+def _one_word(found: Timeline) -> str:
+    """Return whom the run gives the same name nearly throughout: that says little about any moment."""
+    told = []
+    for name, series in found.subjects.items():
+        shares = series.loc[series["decided"], "emotion"].value_counts(normalize=True)
+        if len(series) >= SEVERAL and len(shares) and shares.iloc[0] >= THROUGHOUT:
+            told.append(f"{name} {shares.index[0]}")
+    if not told:
+        return ""
+    return (
+        f"Named alike nearly throughout: {', '.join(told)}. A model that does not know a face, a voice, a camera or a "
+        "light often says the same of it whatever happens: it may be no more than that."
+    )
 
 
 def _crossings(found: Timeline) -> str:
@@ -193,7 +211,7 @@ def reaction(pair: tuple[str, str], facts: dict) -> str:
     """Return what the correlation of two persons amounts to."""
     first, second = pair if facts["lag"] >= 0 else pair[::-1]
     lag = abs(facts["lag"])
-    when = f"{second} {lag:g} s after {first}" if lag else f"{first} and {second} at the same time"
+    when = f"at a lag of {lag:g} s ({second} after {first})" if lag else "at the same time"
     chance = f"{facts['p']:.1%} of series without a tie reach as much, so that it is "
     chance += "more than chance gives" if facts["p"] < 0.05 else "no more than chance gives"
     if not facts["enough"]:
