@@ -393,6 +393,7 @@ def test_runs_that_need_all_of_a_speaker_are_refused(one, tmp_path):
         ({"window": 3.0}, r"window is 3\.0, expected a multiple of the step, 2 s"),
         ({"step": 0.7}, r"step is 0\.7, expected a multiple of 0\.5 s"),
         ({"looks": 7.3}, r"looks is 7\.3, expected a number that times the step, 2 s, is whole"),
+        ({"looks": 5.03125, "step": 32.0, "window": 32.0}, "expected a number that is whole in 2 s or less"),
         ({"least": 2}, r"least is 2, expected a number within 0\.\.1"),
         ({"same": "sometimes"}, "unknown assumption about faces 'sometimes': choose from always, never, place"),
         ({"detector": "eye"}, "unknown detector 'eye'"),

@@ -29,9 +29,8 @@ class Timeline:
     `name`, `run`: of the recording's file and of the run. `seconds`: its length. `windows`: a row a window, subject and
     source (`people.with_subjects`). `voice`: `start, end` of each stretch with a voice. `stretches`: `stretch, start,
     end, voice, faces, cuts` of each step. `faces`: where each face is in each step, and who it is taken for. `notes`:
-    what was wrong with the recording. `quality`: what the run is worth on test clips, from face, voice, both (`quality.
-    by_source`). `pictures`: JPEGs by name,
-    the moments' (`moment 1`...) and a portrait of each person.
+    what was wrong with the recording. `quality`: what the run is worth on test clips, by what it goes by
+    (`quality.by_source`). `pictures`: JPEGs by name, the moments' (`moment 1`...) and a portrait of each person.
     """
 
     name: str

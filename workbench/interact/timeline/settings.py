@@ -8,7 +8,7 @@ from workbench import faces
 from workbench.errors import WorkbenchError, choose
 
 SAME = ("never", "shot", "place", "always")
-PIECE = 2.0  # s: as much of a recording is held in pictures at a time
+PIECE, HELD = 2.0, 64  # s: as much of a recording is held in pictures at a time; pictures, at most
 # The lowest and highest value of each number.
 RANGES = {
     "window": (0.5, 60.0),
@@ -72,6 +72,8 @@ class Settings:
             self._refuse("window", f"a multiple of the step, {self.step:g} s")
         if self.looks * self.step % 1:
             self._refuse("looks", f"a number that times the step, {self.step:g} s, is whole")
+        if self.piece * self.looks > HELD:
+            self._refuse("looks", f"a number that is whole in {PIECE:g} s or less, which divide the step")
 
     def _refuse(self, name: str, expected: str) -> None:
         raise WorkbenchError(f"timeline: {name} is {getattr(self, name)!r}, expected {expected}")

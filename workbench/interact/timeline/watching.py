@@ -110,7 +110,7 @@ class Watcher:
             stretches = progress(stretches, total=left, description=f"watching {self.path.name}")
         for sound, times, frames in stretches:
             self._take(sound, times, frames)
-            if self.next % round(SAVE_EVERY / self.settings.piece) == 0:
+            if self.next % max(1, round(SAVE_EVERY / self.settings.piece)) == 0:
                 self._save()
         if not self.done:
             self._finish()
