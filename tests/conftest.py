@@ -12,6 +12,7 @@ import pytest
 
 from workbench import cli, media
 from workbench.datasets import demo
+from workbench.interact.timeline import stage
 
 RATE, FPS, LEVELS = 16000, 30, 4
 # The files that take longest, in this order.
@@ -117,3 +118,19 @@ def call(monkeypatch, capsys, data_folder):
         return stop.value.code or 0, *capsys.readouterr()
 
     return run
+
+
+@pytest.fixture(scope="session")
+def two(tiny, tmp_path_factory):
+    """A film of about 12 s in which two drawn heads speak side by side, both all the time."""
+    clips = tiny.clips()
+    by = [clips.loc[clips["speaker"] == name, "path"].tolist() for name in sorted(set(clips["speaker"]))]
+    return stage([by[0], by[1]], tmp_path_factory.mktemp("films") / "two.mp4", seconds=8, size=(320, 320))
+
+
+@pytest.fixture(scope="session")
+def one(tiny, tmp_path_factory):
+    """A film of about 12 s of one drawn head."""
+    clips = tiny.clips()
+    mine = clips.loc[clips["speaker"] == clips["speaker"].min(), "path"].tolist()
+    return stage([mine], tmp_path_factory.mktemp("films") / "one.mp4", seconds=8, size=(320, 320))

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from workbench import recipes, runs
+from workbench.fusion import rules
 from workbench.models import build
 from workbench.studies import results
 
@@ -27,8 +28,23 @@ def untrained(folder, modality, *, encoders=None, recipe=None, **changes):
     torch.manual_seed(0)
     run.begin()
     save_file(build(encoders, len(CLASSES), fusion=fusion).state_dict(), run.folder / "model.safetensors")
-    clips = pd.DataFrame(
-        {"clip": list("abcdef"), "speaker": list("xxyyzz"), "emotion": CLASSES * 2, "sex": "", "take": ""}
-    )
-    run.finish(results.predictions(run, clips, np.full((6, 3), 0.2) + 0.4 * np.eye(3)[[0, 1, 1] * 2], "test"))
+    run.finish(results.predictions(run, clips(), np.full((6, 3), 0.2) + 0.4 * np.eye(3)[[0, 1, 1] * 2], "test"))
+    return run
+
+
+def clips():
+    """Return what a run was tested on."""
+    about = {"clip": list("abcdef"), "speaker": list("xxyyzz"), "emotion": CLASSES * 2, "sex": "", "take": ""}
+    return pd.DataFrame(about)
+
+
+def joined(folder, **changes):
+    """Return a finished late fusion, the mean of a small network for the face and one for the voice."""
+    members = [untrained(folder, modality, **changes).name for modality in ("audio", "video")]
+    params = {"study": "thread", "variant": "late", "corpus": "demo", "protocol": "speaker-disjoint", "fold": "fold1"}
+    params |= {"seed": 0, "modality": "audiovisual", "classes": CLASSES, "members": members, "rule": {"name": "mean"}}
+    run = runs.make(params | changes, root=folder)
+    run.begin()
+    rules.Fitted("mean").save(run.folder / "rule.json")
+    run.finish(results.predictions(run, clips(), np.eye(3)[[0, 1, 2] * 2], "test"))
     return run

@@ -15,6 +15,8 @@ import numpy as np
 
 from workbench.errors import MediaError
 
+# s: a sound that goes on later than this has a hole; shorter ones are the clock of the container.
+HOLE = 0.1
 # What a still picture, or one of a folder, may be called.
 PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 # Formats whose header tells the length and does not guess it.
@@ -155,15 +157,25 @@ def upright(picture: av.VideoFrame, shape: tuple[int, int]) -> np.ndarray:
 
 
 def mono(container, stream) -> Iterator[np.ndarray]:
-    """Yield the samples of a sound stream, mixed to mono, float32: first zeros for as long as it sets in late."""
-    planar, first = av.AudioResampler(format="fltp"), True
+    """Yield the samples of a sound stream, mixed to mono, float32: first zeros for as long as it sets in late.
+
+    Where it breaks off and goes on later, as when packets were lost on the way, zeros stand for what is missing.
+    """
+    planar, rate, n_samples = av.AudioResampler(format="fltp"), stream.rate, None
+    start, most = (container.start_time or 0) / av.time_base, (container.duration or np.inf) / av.time_base
     for frame in container.decode(stream):
-        if first:
-            late = round(((frame.time or 0) - (container.start_time or 0) / av.time_base) * stream.rate)
-            yield np.zeros(max(0, late), np.float32)
-            first = False
+        begins = n_samples if frame.time is None else round(min(frame.time - start, most) * rate)
+        if n_samples is None:
+            n_samples = max(0, begins or 0)
+            yield np.zeros(n_samples, np.float32)
+        while (missing := (begins or 0) - n_samples) > HOLE * rate:
+            silence = np.zeros(min(missing, rate), np.float32)  # no more at a time, however long it is
+            n_samples += len(silence)
+            yield silence
         for block in planar.resample(frame):
-            yield block.to_ndarray().mean(axis=0)
+            samples = block.to_ndarray().mean(axis=0)
+            n_samples += len(samples)
+            yield samples
 
 
 def length(container) -> float:

@@ -40,10 +40,23 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     """
     _from_recordings(run)
     if "members" in run.params:
-        parts = [predictor(member) for member in members(run)]
+        parts = [_once(predictor(member), arrays_read(member), member) for member in members(run)]
         joined = _ruled(run) if "rule" in run.params else _stacked(run)
         return lambda clips: joined(list(zip(*(one(clips) for one in parts), strict=True)))
     return _classical(run) if "classical" in run.params else _network(run)
+
+
+def _once(answer: Callable[..., Answers], names: Sequence[str], run: runs.Run) -> Callable[..., Answers]:
+    """Return `answer`, asked but once about clips that share the arrays it reads: a face with and without a voice."""
+    if by_speaker(run):  # the clips are standardised together: how often one is among them counts
+        return answer
+
+    def answered_once(clips):
+        keys = [tuple(id(clip.get(name)) for name in names) for clip in clips]
+        found = dict(zip(dict.fromkeys(keys), answer(list(dict(zip(keys, clips, strict=True)).values())), strict=True))
+        return [found[key] for key in keys]
+
+    return answered_once
 
 
 Said = Sequence[Sequence[np.ndarray | None]]  # of each clip, what each member says

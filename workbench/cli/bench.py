@@ -77,12 +77,13 @@ def bench_timeline(
         "thread/late_lr"
     ),
     minutes: Annotated[float, typer.Option(min=0.1, help="Length of the recording made of the clips.")] = 20,
+    people: Annotated[int, typer.Option(min=1, max=4, help="Side by side; the clips are dealt out to them.")] = 1,
     as_json: Json = False,
 ) -> None:
     """Time and peak memory of the report on a long recording made by joining clips, and on a quarter of it."""
     from workbench.bench import timeline
 
-    show(timeline.measure(clips, run=run, minutes=minutes, progress=progress), as_json)
+    show(timeline.measure(clips, run=run, minutes=minutes, people=people, progress=progress), as_json)
 
 
 @app.command("live")

@@ -21,8 +21,12 @@ def timeline(
     step: Annotated[float, typer.Option(help="Seconds from one window to the next, a multiple of 0.5.")] = 2.0,
     least: Annotated[float, typer.Option(help="Least probability of an emotion that is named, 0 to 1.")] = 0.4,
     same: Annotated[
-        str, typer.Option(help="Faces after a cut, or long out of sight: never, by place, or always the same person.")
-    ] = "never",
+        str,
+        typer.Option(
+            help="Faces out of sight for over 2 s: never the same person, by place until the next cut (shot), by place "
+            "after cuts too (place), or always."
+        ),
+    ] = "shot",
     detector: Annotated[str | None, typer.Option(help="Who finds faces [default: as the run's recipe says]")] = None,
     keep: Annotated[
         bool, typer.Option(help="Keep the work beside the report, so that the next report is quick.")
@@ -34,8 +38,11 @@ def timeline(
     from workbench.interact.timeline import Settings, timeline
 
     settings = Settings(window=window, step=step, least=least, same=same, detector=detector)
-    work = out.with_name(f"{out.stem}.part")
-    found = timeline(recording, runs.load(run), settings, folder=work, keep=keep, progress=progress)
+    try:
+        found = timeline(recording, runs.load(run), settings, folder=out.parent, keep=keep, progress=progress)
+    except KeyboardInterrupt as stopped:
+        errors.print(*stopped.__notes__, soft_wrap=True)
+        raise
     written = found.write(out)
     if as_json:
         show(found.summary.to_dict("records"), True)

@@ -9,7 +9,7 @@ ResNet-SSD, MTCNN, or any callable of the same shape (`Detector`) serve in its p
 from workbench.faces.boxes import overlap
 from workbench.faces.crops import align, crop, whole
 from workbench.faces.detectors import DETECTORS, Detector, DlibHog, DlibSurest, ResNetSsd, YuNet, detector, suited
-from workbench.faces.following import Followed, Follower
+from workbench.faces.following import Followed, Follower, crossed
 from workbench.faces.mtcnn import Mtcnn
 from workbench.faces.openface import OpenFace, box_of, given, read_openface
 from workbench.faces.points import default_weights, eyes, find_weights, landmarks, landmarks_clip, mouth_opening
@@ -30,6 +30,7 @@ __all__ = [
     "align",
     "box_of",
     "crop",
+    "crossed",
     "default_weights",
     "detector",
     "eyes",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from workbench.faces.boxes import overlap
 from workbench.faces.detectors import Detector, DlibHog, suited
 from workbench.faces.tracking import SAME, Face, fill, likeness
 
+TOUCH = 0.1  # intersection over union from which two faces may be taken for each other
 CUT = 28.0  # mean change of a tiny grey picture, 0..255, that talking and moving heads do not reach
 TINY = (32, 18)  # its width and height
 WIDTHS = (320, 640)  # pixels at which dlib looks first: a face of an eighth of the picture's width is found
 FINE, FINER = 112, 140  # pixels: smaller faces are looked at twice as finely, and then up to the second size
+COUNTS = ("n_faces", "n_frames", "width", "decided")
 
 
 @dataclass(frozen=True)
@@ -50,46 +55,59 @@ class Follower:
         Frames from one look of the detector to the next; boxes in between are interpolated.
     gap : int
         Frames after which a face that was not seen is lost.
+    decide : int
+        Frames after which it is decided anew how finely dlib looks; before that, after a cut or where nobody was seen.
     """
 
     detector: Detector | None = None
     every: int = 2
     gap: int = 15
+    decide: int = 80
     faces: dict[int, Face] = field(default_factory=dict)
     n_faces: int = 0
     n_frames: int = 0
     width: int = 0  # that dlib looked at last
+    decided: int = -1  # at which frame; -1 where it has to be decided
     before: np.ndarray | None = None  # the last frame, tiny and grey
 
-    def follow(self, frames: np.ndarray) -> tuple[list[Followed], np.ndarray]:
-        """Return the faces of the next stretch (t, h, w, 3) uint8 RGB, and before which frames there is a cut (t,)."""
-        first, n = self.n_frames, len(frames)
-        self.n_frames += n
-        if not n:
+    def follow(self, frames: np.ndarray, at: np.ndarray | None = None) -> tuple[list[Followed], np.ndarray]:
+        """Return the faces of the next stretch, and before which of its frames there is a cut, (t,) bool.
+
+        Parameters
+        ----------
+        frames : (t, h, w, 3) uint8 RGB
+        at : (t,) int, optional
+            The frames' numbers, rising, where the film lacks some; by default they go on from the last ones.
+        """
+        at = self.n_frames + np.arange(len(frames)) if at is None else np.asarray(at, int)
+        if not len(frames):
             return [], np.zeros(0, bool)
+        self.n_frames = int(at[-1]) + 1
         cuts = self._cuts(frames)
-        detector = self.detector or self._hog(frames)
+        detector = self.detector or self._hog(frames, int(at[0]), cuts.any())
         met = dict(self.faces)
-        for i, frame in enumerate(frames):
-            if cuts[i]:
+        for i, frame, cut in zip(at.tolist(), frames, cuts, strict=True):
+            if cut:
                 self.faces = {}
-            if (first + i) % self.every == 0:
-                self._join(first + i, detector(frame))
+            if i % self.every == 0:
+                self._join(i, detector(frame))
                 met |= self.faces
-        seen = {number: face for number, face in met.items() if max(face) >= first}
-        found = [self._followed(number, face, first, n) for number, face in sorted(seen.items())]
-        for at in np.flatnonzero(cuts):
+        seen = {number: face for number, face in met.items() if max(face) >= at[0]}
+        self.decided = self.decided if seen else -1
+        found = [self._followed(number, face, at) for number, face in sorted(seen.items())]
+        for k in np.flatnonzero(cuts):
             for face in found:  # on which side of the cut is it?
-                side = slice(at, None) if max(seen[face.number]) < first + at else slice(None, at)
+                side = slice(k, None) if max(seen[face.number]) < at[k] else slice(None, k)
                 face.near[side] = False
         return found, cuts
 
-    def _hog(self, frames: np.ndarray) -> DlibHog:
-        coarse, middle = suited(frames, widths=WIDTHS), frames[len(frames) // 2]
-        boxes, scale = coarse(middle), coarse.width / middle.shape[1]
-        limit = FINER if self.width > coarse.width else FINE
-        small = len(boxes) and (boxes[:, 2] - boxes[:, 0]).min() * scale < limit
-        self.width = coarse.width * (2 if small else 1)
+    def _hog(self, frames: np.ndarray, first: int, cut: bool) -> DlibHog:
+        if cut or self.decided < 0 or first - self.decided >= self.decide:
+            coarse, middle = suited(frames, widths=WIDTHS), frames[len(frames) // 2]
+            boxes, scale = coarse(middle), coarse.width / middle.shape[1]
+            limit = FINER if self.width > coarse.width else FINE
+            small = len(boxes) and (boxes[:, 2] - boxes[:, 0]).min() * scale < limit
+            self.width, self.decided = coarse.width * (2 if small else 1), first
         return DlibHog(self.width)
 
     def _cuts(self, frames: np.ndarray) -> np.ndarray:
@@ -114,27 +132,37 @@ class Follower:
         oldest = i - 2 * self.gap
         self.faces = {n: {k: box for k, box in face.items() if k >= oldest} for n, face in self.faces.items()}
 
-    def _followed(self, number: int, face: Face, first: int, n: int) -> Followed:
-        begin = min(first, min(face))
-        begin += -begin % self.every
-        looked = range(0, first + n - begin, self.every)
-        boxes, found = fill({i - begin: box for i, box in face.items()}, list(looked), first + n - begin)
+    def _followed(self, number: int, face: Face, at: np.ndarray) -> Followed:
+        begin = min(int(at[0]), min(face))
+        begin -= begin % self.every
+        n = int(at[-1]) + 1 - begin
+        boxes, found = fill({i - begin: box for i, box in face.items()}, list(range(0, n, self.every)), n)
         detected = np.array(sorted(face)) - begin
-        away = np.abs(np.arange(len(boxes))[:, None] - detected).min(axis=1)
-        mine = slice(first - begin, None)
-        return Followed(number, boxes[mine], found[mine], (away <= self.every)[mine])
+        mine = at - begin
+        away = np.abs(mine[:, None] - detected).min(axis=1)
+        return Followed(number, boxes[mine], found[mine], away <= self.every)
 
     def state(self) -> dict:
         """Return what the follower remembers, as JSON has it."""
         faces = {str(n): {str(i): box.tolist() for i, box in face.items()} for n, face in self.faces.items()}
         before = None if self.before is None else self.before.tolist()
-        counts = {"n_faces": self.n_faces, "n_frames": self.n_frames, "width": self.width}
-        return {"faces": faces, "before": before} | counts
+        return {"faces": faces, "before": before} | {name: getattr(self, name) for name in COUNTS}
 
     def restore(self, state: dict) -> None:
         """Remember what another one did when it gave its `state`."""
-        self.n_faces, self.n_frames, self.width = (state[name] for name in ("n_faces", "n_frames", "width"))
+        for name in COUNTS:
+            setattr(self, name, state[name])
         self.before = None if state["before"] is None else np.array(state["before"], np.uint8)
         self.faces = {
             int(n): {int(i): np.array(box, np.float32) for i, box in face.items()} for n, face in state["faces"].items()
         }
+
+
+def crossed(followed: Sequence[Followed]) -> set[int]:
+    """Return the numbers of the faces that come to lie over another in a stretch without a cut: they may be swapped."""
+    found = set()
+    for a, b in combinations(followed, 2):
+        seen = a.near | b.near  # of two that cross, one hides the other
+        if any(overlap(*pair) > TOUCH for pair in zip(a.boxes[seen], b.boxes[seen], strict=True)):
+            found |= {a.number, b.number}
+    return found

@@ -14,7 +14,7 @@ from scipy.signal import sosfilt
 
 from workbench import faces
 from workbench.errors import WorkbenchError
-from workbench.levels import voice_band, voice_threshold
+from workbench.levels import QUIETEST, voice_band, voice_threshold
 from workbench.recipes import Recipe
 
 SAME = 0.3  # intersection over union from which a box is that of the face followed
@@ -92,8 +92,8 @@ def _smoothed(before: np.ndarray, now: np.ndarray) -> np.ndarray:
 class Ear:
     """Cuts sound into windows and says which of them belong to speech.
 
-    The rule is `levels.voice_threshold` on the last ten seconds; nothing under -50 dB of full scale is a voice. The
-    window before a voice sets in, and three after it (0.3 s, a pause between words), belong to it.
+    The rule is `levels.voice_threshold` on the last ten seconds. The window before a voice sets in, and three after it
+    (0.3 s, a pause between words), belong to it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Ear:
         Samples of a window.
     """
 
-    LEAST, HANGOVER = -50.0, 3
+    FIRST, HANGOVER = -40.0, 3  # dB: a voice from the first second, when there is nothing to compare it with
 
     def __init__(self, *, sample_rate: int = 16000, window: int = 1600):
         self.sample_rate, self.window = sample_rate, window
@@ -149,7 +149,8 @@ class Ear:
         return heard
 
     def _is_voice(self) -> bool:
-        threshold = voice_threshold(np.array(self.levels)) if len(self.levels) >= 5 else np.inf
+        enough = len(self.levels) >= 5
+        threshold = voice_threshold(np.array(self.levels), quietest=QUIETEST) if enough else np.inf
         if np.isinf(threshold):  # too little to compare with
-            return len(self.levels) < 10 and self.level > self.LEAST + 10
-        return self.level > max(self.LEAST, threshold)
+            return len(self.levels) < 10 and self.level > self.FIRST
+        return self.level > threshold

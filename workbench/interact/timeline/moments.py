@@ -12,14 +12,16 @@ from workbench.interact.timeline.summary import longest, moves, probabilities
 COLUMNS = ("at", "end", "subject", "kind", "why", "strength")
 EACH = {"change": 3, "surest": 3, "negative": 1, "disagreement": 2, "least sure": 1}  # at most, of a subject
 MOST = 16
+NEARLY, SURE = 0.8, 0.6  # share of a series that is nearly all of it; probability that is no doubt
 
 
 def moments(windows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Return the moments worth watching, in time: `at, end` s, `subject, kind, why` in words, `strength` 0..1.
 
     For each subject: the greatest changes from one window to the next that does not overlap it, the surest windows of
-    different emotions, the beginning of the longest negative stretch, and the least sure window; for a person whose
-    voice is known, where face and voice disagree most. At most 16, those of a kind that are strongest first.
+    different emotions, the beginning of the longest negative stretch unless it is nearly all there is, and the least
+    sure window unless that is sure enough; for a person whose voice is known, where face and voice disagree most. At
+    most 16, those of a kind that are strongest first.
     """
     rows = []
     for name, series in subjects(windows).items():
@@ -73,13 +75,15 @@ def _negative(series: pd.DataFrame, settings: Settings) -> list[dict]:
     span = longest(series, step=settings.step)
     if span is None or span[1] - span[0] <= settings.window:
         return []
+    if span[1] - span[0] > NEARLY * (series["end"].iloc[-1] - series["start"].iloc[0]):
+        return []  # nothing sets it off from the rest
     length = span[1] - span[0]
     why = f"{length:.0f} s without a break"
     return [{"at": span[0], "end": span[1], "kind": "negative", "why": why, "strength": min(1.0, length / 60)}]
 
 
 def _least_sure(series: pd.DataFrame) -> list[dict]:
-    if series.empty:
+    if series.empty or series["probability"].min() > SURE:
         return []
     window = series.loc[series["probability"].idxmin()]
     return [_row(window, "least sure", _top_two(series, window.name), 1 - window["probability"])]

@@ -13,9 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.errors import WorkbenchError
-
-STATE, NOTE = "state.npz", "key.txt"
+STATE = "state.npz"
 
 
 class Parts:
@@ -24,26 +22,15 @@ class Parts:
     Parameters
     ----------
     folder : Path
-        Emptied if what is in it was made for another `key`.
+        For this work alone: its name says which work it is.
     columns : mapping
         Table to its columns.
-
-    Raises
-    ------
-    WorkbenchError
-        If there is something else in the folder, which is left as it is.
     """
 
-    def __init__(self, folder: Path, key: str, columns: Mapping[str, Sequence[str]]):
+    def __init__(self, folder: Path, columns: Mapping[str, Sequence[str]]):
         self.folder, self.columns = folder, columns
         self.pending: dict[str, list[dict]] = {name: [] for name in columns}
-        note = folder / NOTE
-        if folder.exists() and any(folder.iterdir()) and not note.exists():
-            raise WorkbenchError(f"{folder}: expected unfinished work, or nothing, found a folder of something else")
-        if note.exists() and note.read_text() != key:
-            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(key)
 
     def resume(self) -> tuple[dict, dict[str, np.ndarray]] | None:
         """Return the last saved state, its facts and its arrays, or None; rows that were added after it are dropped."""

@@ -8,6 +8,10 @@ import pandas as pd
 
 from workbench import evaluation, runs
 from workbench.datasets import card_of
+from workbench.predict import members
+
+PASS_ON = ("mean", "product", "maximum", "confidence", "entropy")  # rules that say what the only member says
+SOURCES = {"audio": "voice", "video": "face", "audiovisual": "both"}  # what a run of each modality goes by
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,6 @@ class Quality:
     reliability: pd.DataFrame
     corpus: str
     synthetic: bool
-    modality: str  # audio, video or audiovisual
     met: bool  # whether it was tested on speakers that it was trained on
 
 
@@ -38,6 +41,17 @@ def of_run(run: runs.Run) -> Quality:
         reliability=evaluation.reliability(predictions),
         corpus=card.title if card else run.params["corpus"],
         synthetic=bool(card and card.synthetic),
-        modality=run.params["modality"],
         met=run.params["protocol"] == "random",
     )
+
+
+def by_source(run: runs.Run) -> dict[str, Quality]:
+    """Return the quality of a finished run by what it goes by: `both`, `face` or `voice`, where that was measured.
+
+    A late fusion to which one member alone has an answer mostly passes it on (`PASS_ON`), and then the member's own
+    test holds for it. Of a network that joins face and voice it is not known what it is worth with one of them.
+    """
+    passes = "stacking" in run.params or run.params.get("rule", {}).get("name") in PASS_ON
+    found = [run, *(members(run) if passes else ())]
+    sources = [SOURCES[one.params["modality"]] for one in found]
+    return {source: of_run(one) for source, one in zip(sources, found, strict=True) if sources.count(source) == 1}

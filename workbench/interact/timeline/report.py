@@ -22,6 +22,7 @@ from workbench.interact.timeline import wording
 from workbench.interact.timeline.people import clock
 
 if TYPE_CHECKING:
+    from workbench.interact.timeline.quality import Quality
     from workbench.interact.timeline.result import Timeline
 
 FOLDER = Path(__file__).parent
@@ -171,7 +172,7 @@ def _picture(found: Timeline, name: str, moment) -> str:
     """Return the picture of a moment, with a frame around the face that it is about."""
     if name not in found.pictures:
         return '<p class="none">no picture</p>'
-    stretch = int((moment.at + min(moment.end, moment.at + found.settings.window)) / 2 // found.settings.step)
+    stretch = int((moment.at + min(moment.end, moment.at + found.settings.window)) / 2 // found.settings.piece)
     faces = found.faces[(found.faces["stretch"] == stretch) & (found.faces["subject"] == moment.subject)]
     frames = [
         f'<span class="face" style="left:{face.left:.1%};top:{face.top:.1%};width:{face.right - face.left:.1%};'
@@ -213,9 +214,18 @@ def _reactions(found: Timeline) -> Iterable[str]:
 
 
 def _quality(found: Timeline) -> Iterable[str]:
-    quality = found.quality
     yield "<h2>How far the run can be trusted</h2>"
-    yield f"<p>{escape(wording.accuracy(quality))}</p>"
+    known, unknown = wording.measured(found)
+    for source in known or found.quality:
+        yield from _measured(found.quality[source], source)
+    for source in unknown:
+        yield f"<p>How often the run is right from {wording.BY[source]} was not measured.</p>"
+    yield f'<p class="small">{wording.QUALITY}</p>'
+
+
+def _measured(quality: Quality, source: str) -> Iterable[str]:
+    yield f"<h3>From {wording.BY[source]}</h3>"
+    yield f"<p>{escape(wording.accuracy(quality, source))}</p>"
     rows = [[_emotion(name), f"{row['precision']:.0%}", f"{row['recall']:.0%}", f"{int(row['support'])}"]
             for name, row in quality.per_class.iterrows()]  # fmt: skip
     named = _table(
@@ -225,7 +235,6 @@ def _quality(found: Timeline) -> Iterable[str]:
             for row in quality.reliability.itertuples()]  # fmt: skip
     sure = _table(["greatest probability", "test clips", "right"], rows, numbers=(1, 2))
     yield f'<div class="columns"><div>{named}</div><div>{sure}</div></div>'
-    yield f'<p class="small">{wording.QUALITY}</p>'
 
 
 def _list(items: Iterable[str]) -> str:

@@ -29,8 +29,8 @@ class Timeline:
     `name`, `run`: of the recording's file and of the run. `seconds`: its length. `windows`: a row a window, subject and
     source (`people.with_subjects`). `voice`: `start, end` of each stretch with a voice. `stretches`: `stretch, start,
     end, voice, faces, cuts` of each step. `faces`: where each face is in each step, and who it is taken for. `notes`:
-    what was wrong with the recording. `quality`: what the run is worth on test clips. `pictures`: JPEGs by name,
-    the moments' (`moment 1`...) and a portrait of each person.
+    what was wrong with the recording. `quality`: what the run is worth on test clips, by what it goes by
+    (`quality.by_source`). `pictures`: JPEGs by name, the moments' (`moment 1`...) and a portrait of each person.
     """
 
     name: str
@@ -42,13 +42,20 @@ class Timeline:
     stretches: pd.DataFrame
     faces: pd.DataFrame
     notes: tuple[str, ...]
-    quality: quality.Quality
+    quality: dict[str, quality.Quality]
     pictures: dict[str, bytes]
 
     @cached_property
     def subjects(self) -> dict[str, pd.DataFrame]:
         """The windows of each person, and of the voice, in time."""
         return people.subjects(self.windows)
+
+    @cached_property
+    def crossings(self) -> list[float]:
+        """When two persons' faces come to lie over each other, s."""
+        seen = self.faces[self.faces["crossed"] & self.faces["subject"].str.startswith("person")]
+        both = seen.groupby("stretch")["subject"].nunique()
+        return [float(stretch * self.settings.piece) for stretch in both.index[both > 1]]
 
     @cached_property
     def shares(self) -> dict[str, pd.DataFrame]:
@@ -158,8 +165,8 @@ def timeline(
         Made from recordings (`runs.load`).
     settings : Settings, optional
     folder : Path, optional
-        Where unfinished work lies; by default `data/timelines/<name of the file>`. It holds thumbnails of people, and
-        is deleted in the end.
+        Where unfinished work lies, in `<name of the file>-<hash>.part`, a folder for each file, run and way of looking;
+        by default `data/timelines`. It holds thumbnails of people, and is deleted in the end.
     keep : bool
         Leave it there: another call for the same file and run then takes what is finished from it.
     progress : callable, optional
@@ -173,8 +180,15 @@ def timeline(
         If the run cannot be used for it.
     """
     path, settings = Path(path), settings or Settings()
-    watcher = Watcher(path, run, settings, folder or paths.data() / "timelines" / path.stem)
-    watcher.watch(progress)
+    watcher = Watcher(path, run, settings, folder or paths.data() / "timelines")
+    try:
+        watcher.watch(progress)
+    except KeyboardInterrupt as stopped:
+        stopped.add_note(
+            f"stopped at {people.clock(watcher.seconds)} of {people.clock(watcher.probe.duration)}; the same call goes "
+            f"on from there, or shortly before; what it has, also pictures of people, is in {watcher.parts.folder}"
+        )
+        raise
     found = _gather(watcher)
     if not keep:
         watcher.parts.remove()
@@ -183,8 +197,9 @@ def timeline(
 
 def _gather(watcher: Watcher) -> Timeline:
     parts, settings = watcher.parts, watcher.settings
-    windows, places = parts.table("windows"), parts.table("faces")
-    who = people.persons(windows, places, settings.same)
+    windows, places, stretches = (parts.table(name) for name in ("windows", "faces", "stretches"))
+    cuts = stretches.loc[stretches["cuts"] > 0, "stretch"].tolist()
+    who = people.persons(windows, places, settings.same, cuts=cuts, back=people.BACK / settings.piece)
     places["subject"] = places["face"].map(who).fillna("")
     found = Timeline(
         name=watcher.path.name,
@@ -193,10 +208,10 @@ def _gather(watcher: Watcher) -> Timeline:
         seconds=watcher.seconds,
         windows=people.with_subjects(windows, who, least=settings.least),
         voice=voice.segments(parts.table("voice")),
-        stretches=parts.table("stretches"),
+        stretches=stretches,
         faces=places,
         notes=tuple(watcher.notes),
-        quality=quality.of_run(watcher.run),
+        quality=quality.by_source(watcher.run),
         pictures={},
     )
     return replace(found, pictures=_pictures(parts.folder / "thumbs", found, who))
@@ -204,10 +219,10 @@ def _gather(watcher: Watcher) -> Timeline:
 
 def _pictures(folder: Path, found: Timeline, who: dict[int, str]) -> dict[str, bytes]:
     """Return the thumbnails that the report shows."""
-    step, pictures = found.settings.step, {}
+    piece, pictures = found.settings.piece, {}
     for number, moment in enumerate(found.moments.itertuples(), 1):
         middle = (moment.at + min(moment.end, moment.at + found.settings.window)) / 2
-        pictures[f"moment {number}"] = folder / f"{int(middle // step):06d}.jpg"
+        pictures[f"moment {number}"] = folder / f"{int(middle // piece):06d}.jpg"
     for name in found.subjects:
         portraits = (folder / f"face{number:06d}.jpg" for number, subject in who.items() if subject == name)
         if portrait := next(portraits, None):

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from workbench import faces
 from workbench.errors import WorkbenchError, choose
 
-SAME = ("never", "place", "always")
+SAME = ("never", "shot", "place", "always")
+PIECE, HELD = 2.0, 64  # s: as much of a recording is held in pictures at a time; pictures, at most
 # The lowest and highest value of each number.
 RANGES = {
     "window": (0.5, 60.0),
@@ -39,9 +40,10 @@ class Settings:
         Seconds of voice that a window needs to have an answer for it.
     gap : float
         Seconds after which a face that was not seen is another one when it comes back.
-    same : {'never', 'place', 'always'}
+    same : {'never', 'shot', 'place', 'always'}
         What is assumed where it cannot be known, after a cut or such a gap: that a face is nobody who was there before;
-        that it is the person who was last seen in its place; that the recording shows one person only.
+        that, until the next cut and for five minutes, it is the person who was last seen in its place and as large;
+        that it is so after a cut too, and however long after; that the recording shows one person only.
     detector : str
         A name of `faces.DETECTORS`; by default the detector of the run's recipe.
     """
@@ -53,7 +55,7 @@ class Settings:
     present: float = 0.5
     voiced: float = 0.5
     gap: float = 2.0
-    same: str = "never"
+    same: str = "shot"
     detector: str | None = None
 
     def __post_init__(self):
@@ -70,14 +72,18 @@ class Settings:
             self._refuse("window", f"a multiple of the step, {self.step:g} s")
         if self.looks * self.step % 1:
             self._refuse("looks", f"a number that times the step, {self.step:g} s, is whole")
+        if self.piece * self.looks > HELD:
+            self._refuse("looks", f"a number that is whole in {PIECE:g} s or less, which divide the step")
 
     def _refuse(self, name: str, expected: str) -> None:
         raise WorkbenchError(f"timeline: {name} is {getattr(self, name)!r}, expected {expected}")
 
     @property
-    def steps(self) -> int:
-        """Steps that a window spans."""
-        return round(self.window / self.step)
+    def piece(self) -> float:
+        """Seconds that are read at a time: the longest part of a step, up to 2 s, with a whole number of looks."""
+        halves = round(2 * self.step)
+        parts = [k / 2 for k in range(1, halves + 1) if not halves % k and not self.looks * k / 2 % 1]
+        return max((part for part in parts if part <= PIECE), default=min(parts))
 
     def watched(self) -> dict:
         """Return the settings that what is seen and heard depends on, and not only what is made of it."""

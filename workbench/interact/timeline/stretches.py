@@ -78,10 +78,13 @@ def heard(recent: Sequence[Stretch], recipe: Recipe, least: float) -> tuple[dict
     return {name: unpack(array) for name, array in arrays.items()}, span, share
 
 
-def seen(recent: Sequence[Stretch], recipe: Recipe, span: tuple[float, float]) -> dict[int, tuple[dict, float]]:
+def seen(
+    recent: Sequence[Stretch], recipe: Recipe, span: tuple[float, float], n_looks: int
+) -> dict[int, tuple[dict, float]]:
     """Return, for each face of a window, what a recipe keeps of it, and the share of looks in which it was found.
 
-    Pictures are those next to evenly spaced moments of `span`, seconds from the recording's start.
+    Pictures are those next to evenly spaced moments of `span`, seconds from the recording's start. `n_looks` belong to
+    the window, whether or not the film has a picture at each.
     """
     wanted, times = moments(span, recipe.n_frames), np.concatenate([one.times for one in recent])
     whole = {}
@@ -89,14 +92,14 @@ def seen(recent: Sequence[Stretch], recipe: Recipe, span: tuple[float, float]) -
         whole = {"whole": np.concatenate([one.whole for one in recent if len(one.times)])[_nearest(times, wanted)]}
     found = {}
     for face in sorted({face for one in recent for face in one.views}):
-        share = sum(one.views[face].found.sum() for one in recent if face in one.views) / len(times)
+        share = sum(one.views[face].found.sum() for one in recent if face in one.views) / n_looks
         with_face = [one for one in recent if face in one.views and len(one.views[face].which)]
         if not with_face:
             continue
         at = _nearest(np.concatenate([one.times[one.views[face].which] for one in with_face]), wanted)
         names = with_face[0].views[face].arrays
         arrays = {name: np.concatenate([one.views[face].arrays[name] for one in with_face])[at] for name in names}
-        found[face] = (_as_stored(arrays | whole, recipe), float(share))
+        found[face] = (_as_stored(arrays | whole, recipe), min(1.0, float(share)))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workbench.levels import HOP, WINDOW, voice_level, voice_threshold
+from workbench.levels import HOP, QUIETEST, WINDOW, voice_level, voice_threshold
 from workbench.media import SILENCE
 
 MEMORY = 60.0  # s that the noise floor and the loud parts are taken from
@@ -36,7 +36,7 @@ class Voice:
         if np.abs(waveform).max() < SILENCE:
             return np.zeros(n, bool)
         self.levels = np.concatenate([self.levels, level])[-round(MEMORY / HOP) :]
-        return level > voice_threshold(self.levels)
+        return level > voice_threshold(self.levels, quietest=QUIETEST)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what it remembers."""

@@ -23,12 +23,13 @@ from workbench.predict import arrays_read, by_speaker, predictor, recipe_of
 from workbench.prepare import detector_of
 from workbench.recipes import SOUNDS, Recipe, digest
 
-SAVE_EVERY = 10  # stretches
+SAVE_EVERY = 20.0  # s of the recording
+DECIDE = 10.0  # s between decisions how finely faces are looked for
 THUMBNAIL = 320  # pixels, its width
 TABLES = {
     "windows": ("start", "end", "face", "source", "found", "voice"),
     "stretches": ("stretch", "start", "end", "voice", "faces", "cuts"),
-    "faces": ("stretch", "face", "found", "left", "top", "right", "bottom"),
+    "faces": ("stretch", "face", "found", "crossed", "left", "top", "right", "bottom"),
     "voice": ("start", "end"),
 }
 
@@ -43,7 +44,7 @@ class Watcher:
         A finished run made from recordings, that does not standardise within each speaker.
     settings : Settings
     folder : Path
-        Where the work lies until it is finished; what a broken call left there is gone on from.
+        In it the work lies until it is finished, in a folder of its own; what a broken call left there is gone on from.
 
     Raises
     ------
@@ -69,17 +70,20 @@ class Watcher:
         self.listens, self.looks = set(kept) & set(SOUNDS), set(kept) - set(SOUNDS)
         self.probe = self._probe()
         self.detector = self._detector(recipe) if self.looks else None
-        self.follower = faces.Follower(self.detector, gap=round(settings.gap * settings.looks))
-        self.voice, self.recent, self.notes = Voice(recipe.sample_rate), deque(maxlen=settings.steps), []
+        gap, decide = (round(seconds * settings.looks) for seconds in (settings.gap, DECIDE))
+        self.follower = faces.Follower(self.detector, gap=gap, decide=decide)
+        self.per_window, self.per_step = (round(length / settings.piece) for length in (settings.window, settings.step))
+        self.voice, self.recent, self.notes = Voice(recipe.sample_rate), deque(maxlen=self.per_window), []
         self.next, self.done, self.seconds = 0, False, 0.0
         columns = TABLES | {"windows": (*TABLES["windows"], *probability_columns(self.classes))}
-        self.parts = Parts(folder, self._key(), columns)
-        (folder / "thumbs").mkdir(exist_ok=True)
+        self.parts = Parts(folder / f"{path.stem[:60]}-{self._key()[:12]}.part", columns)
+        (self.parts.folder / "thumbs").mkdir(exist_ok=True)
         self._resume()
 
     def _probe(self) -> media.Probe:
         probe = media.probe(self.path)
-        usable = (probe.has_sound and self.listens) or (probe.has_frames and self.looks and probe.fps)
+        self.film = probe.has_frames and probe.duration > 0  # and no still picture
+        usable = (probe.has_sound and self.listens) or (self.film and self.looks)
         if not usable:
             has = " and ".join(["sound"] * probe.has_sound + ["picture"] * probe.has_frames) or "nothing"
             reads = " and ".join(["sound"] * bool(self.listens) + ["film"] * bool(self.looks))
@@ -99,14 +103,14 @@ class Watcher:
 
     def watch(self, progress: Callable | None = None) -> None:
         """Go through what is left of the recording; broken off, it goes on from the last save."""
-        total = int(np.ceil(self.probe.duration / self.settings.step)) or None
+        total = int(np.ceil(self.probe.duration / self.settings.piece)) or None
         stretches = () if self.done else self._stretches()
         if progress and not self.done:
             left = total and max(0, total - self.next)
             stretches = progress(stretches, total=left, description=f"watching {self.path.name}")
         for sound, times, frames in stretches:
             self._take(sound, times, frames)
-            if self.next % SAVE_EVERY == 0:
+            if self.next % max(1, round(SAVE_EVERY / self.settings.piece)) == 0:
                 self._save()
         if not self.done:
             self._finish()
@@ -114,19 +118,20 @@ class Watcher:
     def _finish(self) -> None:
         if not self.next:
             raise MediaError(self.notes[0] if self.notes else f"{self.path}: expected a recording, found nothing in it")
-        if self.next < self.settings.steps:
-            self._answer()
+        end = -(-self.next // self.per_step) * self.per_step
+        if self.next < max(end, self.per_window):  # the last window is shorter
+            self._answer(max(0, end - self.per_window))
         self.done = True
         self._save()
 
     def _stretches(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Yield what is left of the recording, whether or not picture and sound are equally long."""
-        step, start, nothing = self.settings.step, self.next, np.zeros(0, np.float32)
+        piece, start, nothing = self.settings.piece, self.next, np.zeros(0, np.float32)
         hear = self.probe.has_sound  # also for a run that does not: to tell where a voice is
-        look = bool(self.looks) and self.probe.has_frames and self.probe.fps
+        look = self.looks and self.film
         rate = {"sample_rate": self.recipe.sample_rate}
-        sounds = streaming.sounds(self.path, step, start=start, **rate) if hear else ()
-        looks = streaming.looks(self.path, step, self.settings.looks, start=start) if look else ()
+        sounds = streaming.sounds(self.path, piece, start=start, **rate) if hear else ()
+        looks = streaming.looks(self.path, piece, self.settings.looks, start=start) if look else ()
         for sound, looked in zip_longest(self._until_broken(sounds), self._until_broken(looks)):
             yield (nothing if sound is None else sound, *(looked or (np.zeros(0), np.empty((0, 1, 1, 3), np.uint8))))
 
@@ -135,32 +140,34 @@ class Watcher:
         try:
             yield from stretches
         except MediaError as error:
-            self.notes.append(str(error))
+            if str(error) not in self.notes:  # gone on, it comes to where it was before
+                self.notes.append(str(error))
 
     def _take(self, sound: np.ndarray, times: np.ndarray, frames: np.ndarray) -> None:
         """Take in the next stretch."""
-        number, begin = self.next, self.next * self.settings.step
+        number, begin = self.next, self.next * self.settings.piece
         stretch = Stretch(number, sound, self.voice.hear(sound), times)
-        followed, cuts = self.follower.follow(frames)
+        followed, cuts = self.follower.follow(frames, np.round(times * self.settings.looks - 0.5).astype(int))
         if "whole" in self.recipe.keep:
             stretch.whole = faces.whole(frames, size=self.recipe.size) if len(frames) else None
         for face in followed:
             stretch.views[face.number] = view(face, frames, self.recipe, self.detector)
         heard_until = begin + len(sound) / self.recipe.sample_rate
         seen_until = times[-1] + 0.5 / self.settings.looks if len(times) else begin
-        self.seconds = float(max(heard_until, seen_until))
+        goes_on = begin + self.settings.piece <= self.probe.duration  # whatever is missing in between
+        self.seconds = float(begin + self.settings.piece if goes_on else max(heard_until, seen_until))
         row = {"stretch": number, "start": begin, "end": round(self.seconds, 3), "faces": len(followed)}
         share = round(float(stretch.voiced.mean()), 4) if len(stretch.voiced) else 0
         self.parts.add("stretches", [row | {"voice": share, "cuts": int(cuts.sum())}])
         spans = voice_runs(stretch.voiced, begin)
         self.parts.add("voice", [{"start": round(a, 2), "end": round(b, 2)} for a, b in spans])
-        self._picture(number, frames, followed)
+        self._picture(number, frames, followed, set() if cuts.any() else faces.crossed(followed))
         self.recent.append(stretch)
         self.next += 1
-        if self.next >= self.settings.steps:
-            self._answer()
+        if self.next >= self.per_window and self.next % self.per_step == 0:
+            self._answer(self.next - self.per_window)
 
-    def _picture(self, number: int, frames: np.ndarray, followed: list[faces.Followed]) -> None:
+    def _picture(self, number: int, frames: np.ndarray, followed: list[faces.Followed], crossed: set[int]) -> None:
         """Keep a thumbnail of a stretch, a portrait of each new face, and where the faces are."""
         if not len(frames):
             return
@@ -177,17 +184,18 @@ class Watcher:
             place = np.round(box / (width, height, width, height), 4).tolist()
             named = dict(zip(("left", "top", "right", "bottom"), place, strict=True))
             row = {"stretch": number, "face": face.number, "found": round(float(face.found.mean()), 4)}
-            self.parts.add("faces", [row | named])
+            self.parts.add("faces", [row | {"crossed": face.number in crossed} | named])
 
-    def _answer(self) -> None:
-        """Ask the run about the window that the recent stretches make up, of each face, the voice, and both."""
-        recent, least = list(self.recent), self.settings.voiced
-        begin = recent[0].number * self.settings.step
+    def _answer(self, first: int) -> None:
+        """Ask the run about the window that begins with stretch `first`, of each face, the voice, and both."""
+        recent = [one for one in self.recent if one.number >= first]
+        begin = first * self.settings.piece
         end = min(begin + self.settings.window, self.seconds)
-        sounds, span, share = heard(recent, self.recipe, least)
+        sounds, span, share = heard(recent, self.recipe, self.settings.voiced)
         span = (begin, end) if span is None else (begin + span[0], begin + span[1])
         asked = [("", "voice", 0.0, sounds)] if sounds else []
-        present = seen(recent, self.recipe, span) if self.looks and any(len(one.times) for one in recent) else {}
+        n_looks = max(1, round((end - begin) * self.settings.looks))
+        present = seen(recent, self.recipe, span, n_looks) if self.looks else {}
         present = {n: one for n, one in present.items() if one[1] >= self.settings.present}
         for face, (pictures, found) in present.items():
             asked.append((face, "face", found, pictures))

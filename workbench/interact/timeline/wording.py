@@ -57,12 +57,18 @@ KINDS = {
     "disagreement": "face and voice disagree",
     "least sure": "least sure",
 }
+BY = {"both": "face and voice together", "face": "the face alone", "voice": "the voice alone"}
+THROUGHOUT, SEVERAL = 0.9, 10  # share of the named windows, of so many windows
 IDENTITY = {
     "never": "Who a face is, is not known. A face is followed while it is seen, and over gaps of up to {gap:g} s; "
     "after a cut or a longer gap it is counted as another person, even if it is the same.",
+    "shot": "Who a face is, is not known. A face is followed while it is seen, and over gaps of up to {gap:g} s. "
+    "Assumed: one that comes back within five minutes where another was last seen, and as large, is the same person, "
+    "as in a call where each keeps their place; after a cut it is counted as another.{back} Where people change "
+    "places, this is wrong.",
     "place": "Who a face is, is not known. Assumed, as was asked: a face that appears where another was last seen, "
-    "after a cut or out of sight for more than {gap:g} s, is the same person. Where people change places, this is "
-    "wrong.",
+    "after a cut or out of sight for more than {gap:g} s, is the same person.{back} Where people change places, this "
+    "is wrong.",
     "always": "Who a face is, is not known. Assumed, as was asked: the recording shows one person only.",
 }
 
@@ -84,21 +90,25 @@ def limits(found: Timeline) -> Iterator[str]:
         "at a time. People show what they do not feel and feel what they do not show; a resting face, an accent, a "
         "way of speaking, light or a bad line can look to a model like an emotion."
     )
-    yield escape(accuracy(found.quality) + _apart(found)) + (
+    yield escape(_right(found)) + (
         " Other people, cameras, rooms and free talk are not what it was tested on: expect it to be wrong more "
         "often, by how much is not known."
     )
     yield escape(_whose_voice(found))
     if found.faces.shape[0]:
-        yield escape(IDENTITY[found.settings.same].format(gap=found.settings.gap) + _many(found))
+        yield escape(_identity(found) + _many(found))
+        if found.crossings:
+            yield escape(_crossings(found))
+    if same := _one_word(found):
+        yield escape(same)
     yield (
         "What was said, to whom, why, and what came before, the model does not know. The report is an index to the "
         "recording: <strong>it is no verdict on a person</strong>, and no ground for decisions about one."
     )
 
 
-def accuracy(quality: Quality) -> str:
-    """Return how often a run is right, in a sentence or two."""
+def accuracy(quality: Quality, source: str) -> str:
+    """Return how often a run is right by what it goes by (`both`, `face`, `voice`), in a sentence or two."""
     summary = quality.summary
     whom = "that it was trained on, too" if quality.met else "that it had never met"
     known = not np.isnan(summary["accuracy_low"])
@@ -106,19 +116,58 @@ def accuracy(quality: Quality) -> str:
     made = " That corpus is synthetic, drawn heads: about people this run says nothing." if quality.synthetic else ""
     tested = f"{summary['n_clips']:.0f} test clips of {summary['n_speakers']:.0f} speakers {whom} ({quality.corpus})"
     return (
-        f"On {tested}, the run is right in {summary['accuracy']:.0%}{interval}; always naming the commonest emotion is "
-        f"right in {summary['chance']:.0%}.{made}"
+        f"On {tested}, the run is right from {BY[source]} in {summary['accuracy']:.0%}{interval}; always naming the "
+        f"commonest emotion is right in {summary['chance']:.0%}.{made}"
     )
 
 
-def _apart(found: Timeline) -> str:
-    """Return what to bear in mind where a run of face and voice has only one of them."""
-    used = found.windows[found.windows["used"]]
-    if found.quality.modality != "audiovisual" or (used["source"] == "both").all():
+def measured(found: Timeline) -> tuple[list[str], list[str]]:
+    """Return what the windows of the report go by, most of them first: what the run was tested on, and the rest."""
+    used = found.windows.loc[found.windows["used"], "source"].value_counts().index.tolist()
+    return [source for source in used if source in found.quality], [one for one in used if one not in found.quality]
+
+
+def _right(found: Timeline) -> str:
+    """Return how often the run is right with what it goes by here."""
+    known, unknown = measured(found)
+    first = (known or list(found.quality))[0]
+    said = accuracy(found.quality[first], first)
+    for source in known[1:]:
+        said += f" From {BY[source]}, it is right in {found.quality[source].summary['accuracy']:.0%}."
+    for source in unknown:
+        said += f" Here it also goes by {BY[source]}: how often it is right then was not measured; expect less."
+    return said
+
+
+def _identity(found: Timeline) -> str:
+    """Return how it was decided who is who."""
+    persons = found.faces[found.faces["subject"].str.startswith("person")]
+    n_back = int((persons.groupby("subject")["face"].nunique() - 1).sum())
+    again = f" So it was decided {n_back} times." if n_back > 1 else " So it was decided once." if n_back else ""
+    return IDENTITY[found.settings.same].format(gap=found.settings.gap, back=again)
+
+
+def _one_word(found: Timeline) -> str:
+    """Return whom the run gives the same name nearly throughout: that says little about any moment."""
+    told = []
+    for name, series in found.subjects.items():
+        shares = series.loc[series["decided"], "emotion"].value_counts(normalize=True)
+        if len(series) >= SEVERAL and len(shares) and shares.iloc[0] >= THROUGHOUT:
+            told.append(f"{name} {shares.index[0]}")
+    if not told:
         return ""
     return (
-        " That is with face and voice together; where it has one of them, as for the voice alone and for a face among "
-        "several, it is right less often."
+        f"Named alike nearly throughout: {', '.join(told)}. A model that does not know a face, a voice, a camera or a "
+        "light often says the same of it whatever happens: it may be no more than that."
+    )
+
+
+def _crossings(found: Timeline) -> str:
+    """Return where two persons may have been taken for each other."""
+    times = ", ".join(map(clock, found.crossings[:5])) + (" and later" if len(found.crossings) > 5 else "")
+    return (
+        f"Faces come to lie over each other at {times}. Who is who is told by place alone, so that from there on two "
+        "persons may have been taken for each other."
     )
 
 
@@ -141,7 +190,7 @@ def _many(found: Timeline) -> str:
     left = found.windows.loc[found.windows["subject"] == OTHERS, "face"].nunique()
     if not left:
         return ""
-    hint = "" if found.settings.same != "never" else " If each keeps their place, --same place joins them."
+    hint = " If each keeps their place, --same place joins them." if found.settings.same in ("never", "shot") else ""
     return f" {left} faces, seen briefly or less than six others, are in the tables alone.{hint}"
 
 
@@ -162,7 +211,7 @@ def reaction(pair: tuple[str, str], facts: dict) -> str:
     """Return what the correlation of two persons amounts to."""
     first, second = pair if facts["lag"] >= 0 else pair[::-1]
     lag = abs(facts["lag"])
-    when = f"{second} {lag:g} s after {first}" if lag else f"{first} and {second} at the same time"
+    when = f"at a lag of {lag:g} s ({second} after {first})" if lag else "at the same time"
     chance = f"{facts['p']:.1%} of series without a tie reach as much, so that it is "
     chance += "more than chance gives" if facts["p"] < 0.05 else "no more than chance gives"
     if not facts["enough"]:
