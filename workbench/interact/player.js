@@ -144,7 +144,18 @@ function render({ model, el }) {
       };
       return { element, legend, read };
     },
+    bars(chart) {
+      const rows = chart.bars.map((one) => bar(one, chart.range, chart.share));
+      return { element: make("table", { class: "wb-shares" }, make("caption", { text: chart.label }), ...rows) };
+    },
   };
+
+  function bar({ name, colour, value }, [low, high], share) {
+    const place = (one) => (100 * (one - low)) / (high - low), zero = place(0);
+    const style = value == null ? {} : { left: `${Math.min(zero, place(value))}%`, width: `${Math.abs(place(value) - zero)}%`, background: colour };
+    const text = value == null ? "–" : share ? percent(value) : value.toFixed(2);
+    return make("tr", {}, make("th", { scope: "row", text: name }), make("td", {}, make("div", { class: "wb-bars" }, make("i", { style })), make("span", { text })));
+  }
 
   function axis() {
     const [element, pen] = canvas(AXIS), steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
@@ -166,13 +177,12 @@ function render({ model, el }) {
     charts.replaceChildren();
     drawn = [];
     stack.classList.toggle("wb-timeless", !length());
-    if (!length()) return;
     for (const chart of [...(model.get("sound") || []), ...(model.get("curves") || [])]) {
       const made = kinds[chart.kind](chart);
       charts.append(make("div", {}, ...(made.legend ? [made.legend] : []), made.element));
       drawn.push(made);
     }
-    charts.append(axis());
+    if (length()) charts.append(axis());
   }
 
   // The face
@@ -245,6 +255,11 @@ function render({ model, el }) {
   });
   for (const name of ["play", "playing", "pause", "seeked", "ended", "loadeddata", "timeupdate"]) film.addEventListener(name, follow);
 
+  model.on("msg:custom", (message) => {
+    if (message.kind !== "play") return;
+    film.currentTime = 0;
+    film.play().catch(() => {});
+  });
   const redraw = () => { drawCharts(); move(); };
   model.on("change:film", load);
   model.on("change:sound", redraw);
