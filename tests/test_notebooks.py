@@ -1,10 +1,13 @@
 """Every notebook runs through papermill at smoke size, and is not run again while nothing has changed."""
 
+import json
+
 import nbformat
 import pytest
 
 from workbench import notebooks, paths
 from workbench.errors import WorkbenchError
+from workbench.interact.live import page
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +72,8 @@ def test_any_source_of_the_package_that_changes_has_a_notebook_run_again(tmp_pat
     assert notebooks._key(notebook, {}) == before
     source.write_text("another")
     assert notebooks._key(notebook, {}) != before
+
+
+def test_pages_of_notebooks_may_ask_nobody_else_as_the_live_page_may_not():
+    said = json.loads((paths.project() / "voila.json").read_text())["Voila"]["tornado_settings"]["headers"]
+    assert said == {"Content-Security-Policy": page.OWN}
