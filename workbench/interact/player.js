@@ -24,7 +24,7 @@ function render({ model, el }) {
   el.classList.add("wb", "wb-player");
   el.append(make("div", { class: "wb-side" }, title, screen, switches, notes), stack);
 
-  let drawn = [], url = "", pending = 0, told = 0, images = [];
+  let drawn = [], url = "", pending = 0, told = 0;
   const about = () => model.get("film") || {};
   const length = () => about().duration || 0;
   const width = () => Math.max(stack.clientWidth, LEFT + RIGHT + 60);
@@ -102,12 +102,12 @@ function render({ model, el }) {
     },
     image(chart) {
       const [element, pen] = canvas(112), picture = new Image(), source = blobUrl(chart.png, "image/png");
-      images.push(source);
       const ticks = chart.ticks.map(({ at: y, text }) => ({ at: 3 + 106 * (1 - y), text }));
       picture.onload = () => {
         pen.imageSmoothingEnabled = false;
         pen.drawImage(picture, LEFT, 3, (width() - LEFT - RIGHT) * (chart.end / length()), 106);
         frame(pen, 3, 109, "", []);
+        URL.revokeObjectURL(source);
       };
       picture.src = source;
       frame(pen, 3, 109, chart.label, ticks);
@@ -172,8 +172,6 @@ function render({ model, el }) {
   }
 
   function drawCharts() {
-    images.forEach((source) => URL.revokeObjectURL(source));
-    images = [];
     charts.replaceChildren();
     drawn = [];
     stack.classList.toggle("wb-timeless", !length());
@@ -276,7 +274,6 @@ function render({ model, el }) {
     cancelAnimationFrame(pending);
     film.pause();
     if (url) URL.revokeObjectURL(url);
-    images.forEach((source) => URL.revokeObjectURL(source));
   };
 }
 
