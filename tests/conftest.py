@@ -15,7 +15,14 @@ from workbench.datasets import demo
 
 RATE, FPS, LEVELS = 16000, 30, 4
 # The files that take longest, in this order.
-LONGEST = ("test_notebooks", "test_studies_all", "test_studies_running", "test_scale", "test_under_way")
+LONGEST = (
+    "test_notebooks_open",
+    "test_notebooks",
+    "test_studies_all",
+    "test_studies_running",
+    "test_scale",
+    "test_under_way",
+)
 
 
 def pytest_collection_modifyitems(items) -> None:

@@ -1,9 +1,13 @@
 """Each notebook with widgets opens in JupyterLab and as a web page, and shows what it is there for."""
 
+import json
+
 import nbformat
 import papermill
 import pytest
+import requests
 from conftest import PROJECT, SECOND, TOLD, visit, write
+from waiting import until
 
 from workbench import notebooks
 
@@ -94,3 +98,13 @@ def test_a_cell_that_fails_is_noticed_on_a_page(page, small_pages):
     visit(page, small_pages("failing"))
     page.get_by_text("fine").wait_for()
     assert any("There was an error when executing cell [2]" in one for one in wrongs(page))
+
+
+def test_a_page_that_is_left_ends_its_kernel(page, small_pages):
+    visit(page, address := small_pages("failing"))
+    page.get_by_text("fine").wait_for()
+    kernel = json.loads(page.locator("#jupyter-config-data").text_content())["kernelId"]
+    known = f"{address.partition('/voila/')[0]}/api/kernels/{kernel}"
+    assert requests.get(known, timeout=10).status_code == 200
+    page.goto("about:blank")
+    assert until(lambda: requests.get(known, timeout=10).status_code == 404)
