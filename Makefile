@@ -34,7 +34,7 @@ chromium:  ## Install Chromium if there is none (Debian's, by apt).
 
 test-browser: setup chromium  ## Drive the widgets and pages in a headless Chromium; pictures are left in data/screenshots.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[browser]'
-	$(BIN)/python -m pytest tests/browser
+	$(BIN)/python -m pytest tests/browser -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup  ## Format and lint in place.
 	$(BIN)/ruff format .

@@ -16,8 +16,8 @@ from workbench.interact.timeline import stage
 
 RATE, FPS, LEVELS = 16000, 30, 4
 # The files that take longest, in this order.
-LONGEST = ("test_notebooks", "test_training_panel", "test_studies_all", "test_studies_running", "test_scale",
-           "test_under_way")  # fmt: skip
+LONGEST = ("test_notebooks_open", "test_notebooks", "test_training_panel", "test_studies_all", "test_studies_running",
+           "test_scale", "test_under_way")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items) -> None:

@@ -1,6 +1,8 @@
 """The clip browser in this process: filters, order, what is shown of clips of every kind, what a run says of them."""
 
+import dataclasses
 import io
+import shutil
 
 import cv2
 import numpy as np
@@ -8,10 +10,11 @@ import pandas as pd
 import pytest
 import small_study
 
-from workbench import media
+from workbench import media, runs
 from workbench.emotions import COLOURS
 from workbench.errors import MediaError, WorkbenchError
 from workbench.interact import playing, views
+from workbench.interact.asked import at_hand, grouped
 from workbench.interact.clips import ClipBrowser
 from workbench.interact.player import ClipPlayer, picture
 from workbench.interact.table import PER_PAGE, ClipTable, columns_of, narrow
@@ -19,10 +22,28 @@ from workbench.studies import running
 
 
 @pytest.fixture(scope="module")
-def run(tiny, tmp_path_factory):
+def made(tiny, tmp_path_factory):
+    """The finished runs of a small study: both folds of the voice, the face, and both by their answers."""
+    study = small_study.study("voice", "face", "late")
+    study = dataclasses.replace(study, profiles={"smoke": small_study.PROFILE | {"folds": 2}})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_DATA", str(tmp_path_factory.mktemp("data")))
-        yield running.run(small_study.study("voice"), tiny, profile="smoke", protocols=["speaker-disjoint"])[0]
+        yield running.run(study, tiny, profile="smoke", protocols=["speaker-disjoint"])
+
+
+@pytest.fixture(scope="module")
+def both_folds(made):
+    return [one for one in made if one.params["variant"] == "voice"]
+
+
+@pytest.fixture(scope="module")
+def run(both_folds):
+    return both_folds[0]
+
+
+@pytest.fixture(scope="module")
+def seeing(made):
+    return next(one for one in made if one.params["variant"] == "face")
 
 
 @pytest.fixture
@@ -131,10 +152,82 @@ def test_a_sound_alone_and_a_picture_alone(tiny, tmp_path):
     assert (still.duration, still.movie, still.shape) == (0, b"", frame.shape[:2])
     assert still.landmarks.shape == (1, 68, 2)
     player = ClipPlayer(still)
-    assert player.curves == player.sound == []
+    assert player.sound == []
+    (units,) = player.curves
+    assert (units["kind"], len(units["bars"])) == ("bars", still.action_units.shape[1])
+    assert [one["value"] for one in units["bars"]] == pytest.approx(still.action_units.iloc[0].tolist(), abs=1e-4)
     assert player.film["still"].startswith(b"\x89PNG")
     for view in (heard, seen, still):
         assert picture(view) is not None
+
+
+def test_what_a_run_says_of_a_still_picture_is_shown_as_bars(tiny, seeing, tmp_path):
+    (frame,), _ = media.read_frames(tiny.clips()["path"].iloc[0], [1.0])
+    cv2.imwrite(str(tmp_path / "still.png"), frame[:, :, ::-1])
+    view = views.look({"clip": "still", "path": str(tmp_path / "still.png"), "audio_path": ""}, seeing)
+    said = ClipPlayer(view).curves[1]
+    assert (said["kind"], said["label"], said["range"]) == ("bars", "Probability", [0, 1])
+    assert [one["name"] for one in said["bars"]] == seeing.params["classes"]
+    assert sum(one["value"] for one in said["bars"]) == pytest.approx(1, abs=1e-3)
+    drawn = picture(view).axes
+    widths = [[bar.get_width() for bar in axes.patches] for axes in drawn if axes.get_xlabel() == "Probability (%)"]
+    assert widths == [pytest.approx([100 * one["value"] for one in said["bars"]], abs=0.01)]
+
+
+def test_of_a_long_recording_it_is_said_what_is_left_out(tiny, monkeypatch, run):
+    clip = tiny.clips().iloc[0].to_dict()
+    whole = views.look(clip, run)
+    assert not [note for note in whole.notes if "are shown" in note]
+    monkeypatch.setattr(playing, "LONGEST", 1.0)
+    view = views.look(clip, run)
+    assert view.notes[0] == f"This is {whole.duration:.0f} s long, of which the first 1 s are shown: see `timeline`."
+    assert view.duration == pytest.approx(1, abs=0.1)
+    assert len(view.waveform) == 16000
+    assert max(view.times.max(), view.probabilities.index.max(), view.action_units.index.max()) <= 1.05
+    later = views.look(clip | {"start": 0.5, "end": 1.2}, run)
+    assert not [note for note in later.notes if "are shown" in note]
+
+
+def test_each_clip_is_asked_of_the_fold_that_has_not_heard_its_speaker(tiny, both_folds):
+    clips = tiny.clips()
+    browser = ClipBrowser(clips, both_folds)
+    assert len(browser.models) == 1
+    for clip in clips.drop_duplicates("speaker")["clip"]:
+        browser.table.selected = clip
+        mine = next(run for run in both_folds if run.name == browser.player.view.run)
+        assert clip in mine.predictions().query("usage == 'test'")["clip"].tolist()
+        assert not [note for note in browser.player.notes if "trained" in note]
+
+
+def test_it_is_said_where_a_run_has_heard_the_speaker(tiny, both_folds):
+    one = both_folds[0]
+    (model,) = grouped([one]).values()
+    usages = one.predictions().groupby("speaker")["usage"].first()
+    words = {speaker: model.of(rows.iloc[0])[1] for speaker, rows in tiny.clips().groupby("speaker")}
+    kinds = {speaker: usages.get(speaker, "train") for speaker in words}
+    assert set(kinds.values()) == {"test", "validation", "train"}
+    for speaker, kind in kinds.items():
+        said = {"test": "", "validation": f"Run {one.name} was not trained on speaker {speaker}, but chosen by how"}
+        assert words[speaker].startswith(said.get(kind, f"Run {one.name} was trained on speaker {speaker}: it does"))
+        assert bool(words[speaker]) == (kind != "test")
+    stranger = {"clip": "x", "speaker": "demo-01", "corpus": "ravdess"}
+    assert model.of(stranger) == (one, f"Run {one.name} was trained on another corpus, demo.")
+    still = {"clip": "x", "speaker": "", "corpus": "demo"}
+    assert model.of(still)[1].startswith(f"Run {one.name} was trained on this clip: ")
+
+
+def test_runs_at_hand_are_those_of_the_corpus_else_those_with_its_emotions(tiny, made):
+    clips = tiny.clips()
+    assert {one.name for one in at_hand(clips)} == {one.name for one in made}
+    assert at_hand(clips)[0].params["modality"] == "audiovisual"
+    elsewhere = clips.assign(corpus="ravdess")
+    assert {one.name for one in at_hand(elsewhere)} == {one.name for one in made}
+    happy = runs.make(made[0].params | {"corpus": "ravdess", "fold": "strange"})
+    happy.begin()
+    happy.finish(made[0].predictions())
+    assert at_hand(elsewhere) == [happy]
+    shutil.rmtree(happy.folder)
+    assert at_hand(elsewhere.assign(emotion="bored")) == []
 
 
 def test_a_broken_file_is_said_and_the_rest_goes_on(tiny, tmp_path):

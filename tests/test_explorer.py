@@ -74,6 +74,10 @@ def test_a_click_plays_the_clip_and_so_does_a_row_of_the_list(explorer):
     assert explorer.player.film["title"].startswith(name)
     assert explorer.player.film["autoplay"]
     assert len(explorer.player.film["movie"]) > 1000
+    told = []
+    explorer.player.send = lambda content, buffers=None: told.append(content)
+    event(explorer, "plotly_click", 0, [6])
+    assert told == [{"kind": "play"}], "the clip that is shown already, once more"
     explorer.choose([2, 6])
     explorer.chosen.selected = explorer.clips["clip"].iloc[2]
     assert explorer.player.film["title"].startswith(explorer.clips["clip"].iloc[2])

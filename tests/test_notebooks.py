@@ -1,10 +1,13 @@
 """Every notebook runs through papermill at smoke size, and is not run again while nothing has changed."""
 
+import json
+
 import nbformat
 import pytest
 
 from workbench import notebooks, paths
 from workbench.errors import WorkbenchError
+from workbench.interact.live import page
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,21 @@ def test_a_failing_notebook_names_its_cell_and_keeps_what_it_did(executed, tmp_p
     nbformat.write(notebook, path)
     with pytest.raises(WorkbenchError, match=r"10_broken, cell \d+: WorkbenchError: unknown corpus 'nobody'"):
         list(notebooks.run([path], profile="smoke"))
+
+
+@pytest.mark.parametrize("name", ["a.py", "studies/a.yaml", "interact/a.js", "interact/a.css"])
+def test_any_source_of_the_package_that_changes_has_a_notebook_run_again(tmp_path, monkeypatch, name):
+    source = tmp_path / "package" / name
+    source.parent.mkdir(parents=True)
+    source.write_text("one")
+    monkeypatch.setattr(notebooks, "__file__", str(tmp_path / "package" / "notebooks.py"))
+    (notebook,) = notebooks.select(["10"])
+    before = notebooks._key(notebook, {})
+    assert notebooks._key(notebook, {}) == before
+    source.write_text("another")
+    assert notebooks._key(notebook, {}) != before
+
+
+def test_pages_of_notebooks_may_ask_nobody_else_as_the_live_page_may_not():
+    said = json.loads((paths.project() / "voila.json").read_text())["Voila"]["tornado_settings"]
+    assert said["headers"] == {"Content-Security-Policy": page.OWN}

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -107,6 +108,23 @@ def test_wrong_files_are_answered_kindly_and_the_next_one_is_taken(page, tiny):
     }
     assert page.say(kind="explain", id="9")["text"].startswith("unknown recording '9'")
     assert page.panel.busy == ""
+
+
+def test_a_file_that_is_removed_or_could_not_be_sent_is_gone_from_the_disk(page, tiny):
+    path = Path(tiny.clips()["path"].iloc[0])
+    page.upload("one.mp4", path.read_bytes())
+    page.upload("two.mp4", path.read_bytes())
+    page.panel.add(path)
+    inbox = page.panel._inbox.folder
+    page.say(kind="remove", id="1")
+    page.say(kind="remove", id="3")
+    assert [one.name for one in inbox.rglob("*.mp4")] == ["two.mp4"]
+    assert path.exists(), "a file that the page did not send stays"
+    page.say(kind="begin", key="k", name="folder", size=4096)
+    page.say(b"half of it", kind="piece", key="k")
+    page.say(kind="drop", key="k")
+    assert [one.name for one in inbox.rglob("*") if one.is_file()] == ["two.mp4"]
+    assert page.upload("three.mp4", path.read_bytes()) == {"kind": "done", "key": "k"}
 
 
 def test_uploads_have_limits(made, tmp_path):

@@ -103,7 +103,7 @@ def _execute(path: Path, out: Path, values: dict, key: str) -> None:
 def _key(path: Path, values: dict) -> str:
     """Return a hash of all that a notebook's result depends on: itself, its values, the package."""
     package = Path(__file__).parent
-    sources = sorted([*package.rglob("*.py"), *package.rglob("*.yaml")])
+    sources = sorted(path for kind in ("py", "yaml", "js", "css") for path in package.rglob(f"*.{kind}"))
     state = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
     for source in (path, *sources):
         state.update(source.read_bytes())

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench import runs
 from workbench.errors import WorkbenchError
+from workbench.interact.asked import grouped
 from workbench.interact.assets import Pictured
 from workbench.interact.player import ClipPlayer
 from workbench.interact.table import ClipTable
@@ -25,8 +26,9 @@ class ClipBrowser(Pictured, ipywidgets.VBox):
     clips : DataFrame
         A clip table.
     run : Run, str, or several of them, optional
-        Finished runs to be asked about each clip, a second at a time; with several, one is chosen in the page. A name
-        is `runs.load`'s.
+        Finished runs to be asked about each clip, a second at a time, such as `asked.at_hand` finds. The folds of one
+        model are asked as one, each clip of the fold that tests it; of several models, one is chosen in the page. A
+        name is `runs.load`'s.
 
     Attributes
     ----------
@@ -39,14 +41,14 @@ class ClipBrowser(Pictured, ipywidgets.VBox):
     def __init__(self, clips: pd.DataFrame, run: runs.Run | str | Sequence[runs.Run | str] | None = None):
         if clips.empty:
             raise WorkbenchError("expected a clip table with clips in it, found an empty one")
-        self.runs = runs.by_name(() if run is None else run)
+        self.models = grouped(runs.by_name(() if run is None else run).values())
         self.table, self.player, self._seen = ClipTable(clips), ClipPlayer(), {}
-        choices = [("no run", ""), *((name, name) for name in self.runs)]
+        choices = [("no run", ""), *((name, name) for name in self.models)]
         wide = {"description_width": "initial"}
         self.asked = ipywidgets.Dropdown(options=choices, description="probabilities by", style=wide)
         self.asked.layout.width = "auto"
-        self.asked.value = next(iter(self.runs), "")
-        super().__init__([self.table, *([self.asked] if self.runs else []), self.player])
+        self.asked.value = next(iter(self.models), "")
+        super().__init__([self.table, *([self.asked] if self.models else []), self.player])
         self.table.observe(self._chosen, ["selected"])
         self.asked.observe(self._chosen, ["value"])
         self.table.selected = str(self.table.found["clip"].iloc[0])
@@ -71,9 +73,12 @@ class ClipBrowser(Pictured, ipywidgets.VBox):
         if key in self._seen:
             yield self._seen[key]
             return
-        for view in steps(clip, self.runs.get(self.asked.value)):
+        model = self.models.get(self.asked.value)
+        run, words = model.of(clip) if model else (None, "")
+        for view in steps(clip, run):
             yield view
-        self._seen[key] = view
+        self._seen[key] = view = view.noted(*[words] * bool(words))
+        yield view
         if len(self._seen) > KEPT:
             del self._seen[next(iter(self._seen))]
 

@@ -117,8 +117,11 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
             self.play(str(self.clips["clip"].iloc[points.point_inds[0]]))
 
     def play(self, clip: str) -> None:
-        """Play a clip, if its files are at hand."""
+        """Play a clip, if its files are at hand; the one that is shown already from its beginning."""
         if not clip:
+            return
+        if self.player.view is not None and self.player.view.clip["clip"] == clip:
+            self.player.replay()
             return
         if self.files is None or clip not in self.files.index:
             row = self.clips[self.clips["clip"] == clip].iloc[0].to_dict()

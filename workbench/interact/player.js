@@ -24,7 +24,7 @@ function render({ model, el }) {
   el.classList.add("wb", "wb-player");
   el.append(make("div", { class: "wb-side" }, title, screen, switches, notes), stack);
 
-  let drawn = [], url = "", pending = 0, told = 0, images = [];
+  let drawn = [], url = "", pending = 0, told = 0;
   const about = () => model.get("film") || {};
   const length = () => about().duration || 0;
   const width = () => Math.max(stack.clientWidth, LEFT + RIGHT + 60);
@@ -102,12 +102,12 @@ function render({ model, el }) {
     },
     image(chart) {
       const [element, pen] = canvas(112), picture = new Image(), source = blobUrl(chart.png, "image/png");
-      images.push(source);
       const ticks = chart.ticks.map(({ at: y, text }) => ({ at: 3 + 106 * (1 - y), text }));
       picture.onload = () => {
         pen.imageSmoothingEnabled = false;
         pen.drawImage(picture, LEFT, 3, (width() - LEFT - RIGHT) * (chart.end / length()), 106);
         frame(pen, 3, 109, "", []);
+        URL.revokeObjectURL(source);
       };
       picture.src = source;
       frame(pen, 3, 109, chart.label, ticks);
@@ -144,7 +144,18 @@ function render({ model, el }) {
       };
       return { element, legend, read };
     },
+    bars(chart) {
+      const rows = chart.bars.map((one) => bar(one, chart.range, chart.share));
+      return { element: make("table", { class: "wb-shares" }, make("caption", { text: chart.label }), ...rows) };
+    },
   };
+
+  function bar({ name, colour, value }, [low, high], share) {
+    const place = (one) => (100 * (one - low)) / (high - low), zero = place(0);
+    const style = value == null ? {} : { left: `${Math.min(zero, place(value))}%`, width: `${Math.abs(place(value) - zero)}%`, background: colour };
+    const text = value == null ? "–" : share ? percent(value) : value.toFixed(2);
+    return make("tr", {}, make("th", { scope: "row", text: name }), make("td", {}, make("div", { class: "wb-bars" }, make("i", { style })), make("span", { text })));
+  }
 
   function axis() {
     const [element, pen] = canvas(AXIS), steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60];
@@ -161,18 +172,15 @@ function render({ model, el }) {
   }
 
   function drawCharts() {
-    images.forEach((source) => URL.revokeObjectURL(source));
-    images = [];
     charts.replaceChildren();
     drawn = [];
     stack.classList.toggle("wb-timeless", !length());
-    if (!length()) return;
     for (const chart of [...(model.get("sound") || []), ...(model.get("curves") || [])]) {
       const made = kinds[chart.kind](chart);
       charts.append(make("div", {}, ...(made.legend ? [made.legend] : []), made.element));
       drawn.push(made);
     }
-    charts.append(axis());
+    if (length()) charts.append(axis());
   }
 
   // The face
@@ -245,6 +253,11 @@ function render({ model, el }) {
   });
   for (const name of ["play", "playing", "pause", "seeked", "ended", "loadeddata", "timeupdate"]) film.addEventListener(name, follow);
 
+  model.on("msg:custom", (message) => {
+    if (message.kind !== "play") return;
+    film.currentTime = 0;
+    film.play().catch(() => {});
+  });
   const redraw = () => { drawCharts(); move(); };
   model.on("change:film", load);
   model.on("change:sound", redraw);
@@ -261,7 +274,6 @@ function render({ model, el }) {
     cancelAnimationFrame(pending);
     film.pause();
     if (url) URL.revokeObjectURL(url);
-    images.forEach((source) => URL.revokeObjectURL(source));
   };
 }
 

@@ -60,6 +60,10 @@ class ClipPlayer(Pictured, anywidget.AnyWidget):
                 self.sound = _sound(view)
             self.curves, self.face, self.notes = _curves(view), _face(view), list(view.notes)
 
+    def replay(self) -> None:
+        """Play what is shown from its beginning."""
+        self.send({"kind": "play"})
+
     def picture(self):
         """Return the clip as a figure, None if there is none."""
         return None if self.view is None else picture(self.view)
@@ -74,13 +78,14 @@ def picture(view: View):
     """Return a clip as a figure on one time axis (`plots.clip_over_time`); None if nothing of it can be shown."""
     frames, times, landmarks = strip(view)
     options = {"frames": frames, "times": times, "landmarks": landmarks, "waveform": view.waveform}
-    if view.action_units is not None and view.duration:
+    if view.action_units is not None:
         options["action_units"] = view.action_units
     if view.probabilities is not None:
         options["probabilities"] = view.probabilities
     if all(value is None for value in options.values()):
         return None
-    note = " ".join([*view.notes, f"Probabilities: run {view.run}, asked about a second at a time." * bool(view.run)])
+    asked = f"Probabilities: run {view.run}" + ", asked about a second at a time" * bool(view.duration) + "."
+    note = " ".join([*view.notes, asked * bool(view.run)])
     return plots.clip_over_time(**options, sample_rate=SAMPLE_RATE, title=title(view.clip), note=note.strip())
 
 
@@ -134,27 +139,33 @@ def _mel(waveform: np.ndarray, end: float) -> dict:
 
 
 def _curves(view: View) -> list[dict]:
-    """Return action units and probabilities as lines over time."""
-    out = []
-    if view.action_units is not None and view.duration:
+    """Return action units and probabilities: lines over time, of a still picture bars."""
+    out, drawn = [], _lines if view.duration else _bars
+    if view.action_units is not None:
         values = view.action_units.to_numpy()
         reach = float(np.nanmax(np.abs(values), initial=0.1))
         colours = dict(zip(view.action_units, PALETTE, strict=False))
         lines = [(ACTION_UNITS[unit], colours[unit], view.action_units[unit]) for unit in view.action_units]
-        out.append(_lines("Action units", view.action_units.index, lines) | {"range": [-reach, reach]})
+        out.append(drawn("Action units", view.action_units.index, lines) | {"range": [-reach, reach]})
     if view.probabilities is not None:
         names = {column: column.removeprefix("p_") for column in view.probabilities}
         lines = [(name, COLOURS[name], view.probabilities[column]) for column, name in names.items()]
-        out.append(_lines("Probability", view.probabilities.index, lines) | {"range": [0, 1], "share": True})
+        out.append(drawn("Probability", view.probabilities.index, lines) | {"range": [0, 1], "share": True})
     return out
 
 
 def _lines(label: str, times: pd.Index, lines: list[tuple[str, str, pd.Series]]) -> dict:
-    def known(line):
-        return [None if np.isnan(value) else round(float(value), 4) for value in line]
-
-    drawn = [{"name": name, "colour": colour, "values": known(line)} for name, colour, line in lines]
+    drawn = [{"name": name, "colour": colour, "values": [*map(_known, line)]} for name, colour, line in lines]
     return {"kind": "lines", "label": label, "times": [round(float(time), 4) for time in times], "lines": drawn}
+
+
+def _bars(label: str, _: pd.Index, lines: list[tuple[str, str, pd.Series]]) -> dict:
+    drawn = [{"name": name, "colour": colour, "value": _known(line.iloc[0])} for name, colour, line in lines]
+    return {"kind": "bars", "label": label, "bars": drawn}
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)
 
 
 def _face(view: View) -> dict:

@@ -53,18 +53,28 @@ function render({ model, el }) {
     const { file, key } = current;
     say(`Sending ${file.name} …`, received / file.size);
     if (received >= file.size) { model.send({ kind: "end", key }); return; }
-    const content = await file.slice(received, received + PIECE).arrayBuffer();
+    let content;
+    try {
+      content = await file.slice(received, received + PIECE).arrayBuffer();
+    } catch (error) {
+      model.send({ kind: "drop", key });
+      done(`${file.name}: this could not be read. It may be a folder, or have been changed or removed since.`);
+      return;
+    }
     model.send({ kind: "piece", key }, undefined, [content]);
+  }
+
+  function done(words) {
+    if (words) trouble(words);
+    current = null;
+    say("", null);
+    next();
   }
 
   model.on("msg:custom", (message) => {
     if (message.kind === "received" && current && message.key === current.key) piece(message.received);
-    else if (message.kind === "done" && current && message.key === current.key) {
-      if (message.trouble) trouble(message.trouble);
-      current = null;
-      say("", null);
-      next();
-    } else if (message.kind === "trouble") trouble(message.text);
+    else if (message.kind === "done" && current && message.key === current.key) done(message.trouble);
+    else if (message.kind === "trouble") trouble(message.text);
     else if (message.kind === "save") keep(message.name, message.text, message.type);
   });
 

@@ -139,7 +139,10 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
             yield item
 
     def remove(self, id: str) -> None:
-        """Take a recording out."""
+        """Take a recording out; a file that the page sent is removed with it."""
+        for file in self._files:
+            if file.id == id:
+                self._inbox.discard(file.path)
         self._files = [file for file in self._files if file.id != id]
         self.heats = {key: heat for key, heat in self.heats.items() if key != id}
         self.answers = [file.answer for file in self._files]
@@ -173,6 +176,8 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
                 self._receive(kind, key, content, buffers)
             elif kind == "explain":
                 self.explain(str(content["id"]), content.get("emotion"))
+            elif kind == "drop":
+                self._inbox.drop(key)
             elif kind == "remove":
                 self.remove(str(content["id"]))
             elif kind == "clear":

@@ -119,6 +119,11 @@ class Inbox:
         if upload := self._coming.pop(key, None):
             upload.path.unlink(missing_ok=True)
 
+    def discard(self, path: str | Path) -> None:
+        """Remove a file that is here; one of another folder stays."""
+        if self._folder is not None and Path(path).is_relative_to(self.folder):
+            Path(path).unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove every file."""
         self._coming.clear()

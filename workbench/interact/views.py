@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -79,14 +80,27 @@ def steps(clip: Mapping, run: runs.Run | None = None) -> Iterator[View]:
         A finished run, asked about a second at a time. Without one there is no third view.
     """
     clip = {key: value for key, value in dict(clip).items() if not (isinstance(value, float) and np.isnan(value))}
-    clip = {"path": "", "audio_path": ""} | clip
+    clip, cut = _shortened({"path": "", "audio_path": ""} | clip)
     with tempfile.TemporaryDirectory(prefix="workbench-") as folder:
-        view = _played(View(clip), Path(folder))
+        view = _played(View(clip, notes=cut), Path(folder))
         yield view
         view = _faced(view, Path(folder))
         yield view
     if run is not None and (view.duration or view.still is not None):
         yield _asked(view, run)
+
+
+def _shortened(clip: dict) -> tuple[dict, tuple[str, ...]]:
+    """Return a clip that ends where a page stops showing it, and say so if that is before its end."""
+    (begin, end), lengths = playing.span(clip), []
+    for path in {clip["path"], clip["audio_path"]} - {""}:
+        with suppress(MediaError):  # said where it is read
+            lengths.append(media.probe(path, fps=clip.get("fps") or media.FPS).duration)
+    last = min(max(lengths, default=0.0), np.inf if end is None else end)
+    if last - begin <= playing.LONGEST:
+        return clip, ()
+    note = f"This is {last - begin:.0f} s long, of which the first {playing.LONGEST:.0f} s are shown: see `timeline`."
+    return clip | {"end": begin + playing.LONGEST}, (note,)
 
 
 def _played(view: View, folder: Path) -> View:

@@ -33,6 +33,8 @@ def clip_over_time(
 ) -> Figure:
     """Return a clip on one time axis: some of its pictures, the sound, the face's movement, what a run says.
 
+    Tables of a single moment, as of a still picture, are drawn as bars.
+
     Parameters
     ----------
     frames : (t, h, w, 3) uint8, optional
@@ -60,13 +62,14 @@ def clip_over_time(
         mel_axis(axes["mel"], waveform, sample_rate)
         axes["mel"].set_ylabel("Frequency\n(Hz, mel scale)")
     if not action_units.empty:
-        _lines(axes["units"], action_units, dict(zip(action_units, PALETTE, strict=False)), ACTION_UNITS)
-        axes["units"].set_ylabel("Action units\n(model's units)")
+        _drawn(axes["units"], action_units, dict(zip(action_units, PALETTE, strict=False)), ACTION_UNITS)
+        _called(axes["units"], "Action units\n(model's units)", action_units)
     if not probabilities.empty:
         names = {column: column.removeprefix("p_") for column in probabilities}
-        _lines(axes["said"], 100 * probabilities, {c: COLOURS[n] for c, n in names.items()}, names)
-        axes["said"].set(ylim=(0, 100), ylabel="Probability\n(%)")
-    timed = [axis for name, axis in axes.items() if name != "frames"]
+        _drawn(axes["said"], 100 * probabilities, {c: COLOURS[n] for c, n in names.items()}, names)
+        _called(axes["said"], "Probability\n(%)", probabilities, (0, 100))
+    still = {name for name, table in (("units", action_units), ("said", probabilities)) if len(table) == 1}
+    timed = [axis for name, axis in axes.items() if name not in {"frames", *still}]
     for axis in timed:
         axis.set_xlim(0, end)
         axis.tick_params(labelbottom=axis is timed[-1])
@@ -91,7 +94,21 @@ def _wave(axes, waveform: np.ndarray, sample_rate: int) -> None:
     axes.set(ylabel="Amplitude", ylim=(-1.08 * peak, 1.08 * peak))
 
 
-def _lines(axes, table: pd.DataFrame, colours: dict, names: dict) -> None:
+def _called(axes, label: str, table: pd.DataFrame, limits: tuple[float, float] | None = None) -> None:
+    """Name the axis of the values, and say where it ends."""
+    along = "x" if len(table) == 1 else "y"
+    axes.set(**{f"{along}label": label.replace("\n", " ") if along == "x" else label})
+    if limits:
+        axes.set(**{f"{along}lim": limits})
+
+
+def _drawn(axes, table: pd.DataFrame, colours: dict, names: dict) -> None:
+    """Draw a table's columns over time; of a single moment, as bars."""
+    if len(table) == 1:
+        axes.barh([names[column] for column in colours], table.iloc[0][list(colours)], color=list(colours.values()))
+        axes.invert_yaxis()
+        axes.tick_params(axis="y", labelsize=6)
+        return
     for column, colour in colours.items():
         axes.plot(table.index, table[column], color=colour, lw=1.1, label=names[column])
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.05), fontsize=6.5, handlelength=1.2, labelspacing=0.15)

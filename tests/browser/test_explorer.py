@@ -1,0 +1,58 @@
+"""The embedding explorer used as a person would: a lasso, a list, a click, and another."""
+
+import pandas as pd
+import pytest
+from conftest import SECOND, visit, write
+
+EXPLORE = """
+import numpy as np
+from workbench import datasets
+from workbench.interact.explorer import EmbeddingExplorer
+clips = datasets.corpus("demo", ROOT).clips()
+angle = np.linspace(0, 6, len(clips))
+maps = {"tsne": np.stack([np.cos(angle), np.sin(angle)], axis=1), "umap": np.stack([angle, angle % 2], axis=1)}
+EmbeddingExplorer(clips[["clip", "emotion", "speaker", "sex", "text"]], maps, table=clips)
+"""
+TIME = "(document.querySelector('.wb-film') || {}).currentTime"
+
+
+@pytest.fixture(scope="module")
+def explorer(voila, corpus, tmp_path_factory):
+    """The address of an explorer."""
+    path = tmp_path_factory.mktemp("pages") / "explore.ipynb"
+    return voila(write(path, EXPLORE.replace("ROOT", repr(str(corpus.root)))))
+
+
+def test_a_lasso_lists_clips_and_a_click_plays_one(page, explorer, shot, tmp_path):
+    visit(page, explorer)
+    page.wait_for_selector(".js-plotly-plot .scatterlayer path.point")
+    area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+    corners = [(0.02, 0.02), (0.98, 0.02), (0.98, 0.45), (0.02, 0.45), (0.02, 0.03)]
+    places = [(area["x"] + x * area["width"], area["y"] + y * area["height"]) for x, y in corners]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    for place in places[1:]:
+        page.mouse.move(*place, steps=8)
+    page.mouse.up()
+    page.wait_for_function("document.querySelectorAll('.wb-table tbody tr').length > 2")
+    listed = page.locator(".wb-table tbody tr").count()
+    assert 4 <= listed <= 10
+    with page.expect_download() as saved:
+        page.click("text=Save as CSV")
+    saved.value.save_as(tmp_path / "lasso.csv")
+    assert len(pd.read_csv(tmp_path / "lasso.csv")) == listed
+    point = page.locator(".js-plotly-plot .scatterlayer path.point").first.bounding_box()
+    middle = (point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    page.mouse.move(*middle, steps=4)
+    page.wait_for_selector(".hoverlayer .hovertext")
+    page.mouse.click(*middle)
+    page.wait_for_function(f"{TIME} > 0.8")
+    page.wait_for_selector(".wb-player .wb-busy", state="detached")  # plotly tells nobody of a click like the last one
+    page.mouse.click(*middle)
+    page.wait_for_function(f"{TIME} < 0.5")
+    page.wait_for_function(f"{TIME} > 0.6")
+    page.set_viewport_size({"width": 1280, "height": 1300})
+    page.wait_for_timeout(SECOND)
+    shot(page, "embedding_explorer_voila")
+    assert not page.troubles
+    assert not page.foreign
