@@ -25,9 +25,9 @@ _LOOK = threading.Lock()  # dlib's detector is one for the process, and takes on
 class Eye:
     """Follows one face, the largest, for as long as it is there.
 
-    dlib looks at 320 pixels; every fourth time that it sees nobody there it looks at 640 too, and every other look is at
-    640 for as long as the face is too small for 320. Boxes are smoothed over the past. A face that was lost for half a second is gone; until then another
-    one does not take its place.
+    dlib looks at 320 pixels; where it sees nobody it looks at 640 too every fourth time, and every other time while the
+    face followed is too small for 320. Boxes are smoothed over the past. A face that was lost for half a second is
+    gone; until then another one does not take its place.
     """
 
     def __init__(self, recipe: Recipe):
