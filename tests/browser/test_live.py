@@ -293,12 +293,13 @@ def test_a_page_that_is_loaded_again_keeps_its_place(address, page, run):
 
 def test_a_guest_without_a_camera_goes_by_the_voice(address, launch, microphone, run, shot):
     browser = launch("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream=device-count=0", microphone)
-    page = browser.new_page()
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
     enter(page, address)
     ready(page, run)
     page.click(".wb-live .start")
     told(page, "message", "No camera (none is plugged in).")
     told(page, "note", "Camera off: going by the voice.")
+    page.locator(".wb-live").scroll_into_view_if_needed()
     shot(page, "live_no_camera")
     end(page)
     page.evaluate(NOTHING)
