@@ -1,6 +1,8 @@
 """Live: a session's answers, the process that guests share, the widget in the kernel, what is kept and what is not."""
 
+import asyncio
 import time
+from datetime import timedelta
 
 import av
 import cv2
@@ -250,6 +252,29 @@ def test_the_eye_keeps_to_its_face(acted):
     assert eye.step(BLACK, 1.0) is None
 
 
+def test_the_eye_looks_closely_only_while_a_face_is_small(acted):
+    """A second with nobody there, as at the beginning, does not leave it looking at 640 pixels."""
+    picture = cv2.resize(protocol.picture_of(next(live.ticks(acted[0])).picture), (640, 480))
+    far = np.zeros_like(picture)
+    far[:150, :200] = cv2.resize(picture, (200, 150))
+    eye, time = Eye(Recipe()), iter(np.arange(200) / 15)
+
+    def look(frame, n):
+        return [eye.step(frame, next(time)) for _ in range(n)][-1], eye.width
+
+    assert look(np.zeros_like(picture), 15)[0] is None
+    box, width = look(picture, 15)
+    assert faces.overlap(box, faces.DlibHog(320)(picture)[0, :4]) > 0.7
+    assert width == 320
+    assert look(np.zeros_like(picture), 15)[0] is None
+    assert not len(faces.DlibHog(320)(far))
+    box, width = look(far, 15)
+    assert faces.overlap(box, faces.DlibHog(640)(far)[0, :4]) > 0.7
+    assert width == 640
+    look(np.zeros_like(picture), 15)
+    assert look(picture, 15)[1] == 320
+
+
 # The process.
 
 
@@ -361,9 +386,14 @@ def widget(run, process, data_folder):
 def tell_ticks(widget, path, number=0):
     for tick in live.ticks(path):
         number += 1
-        about = {"number": number, "time": tick.time, "sample_rate": 16000, "has": ["picture", "sound"]}
-        widget.tell("step", [memoryview(tick.picture), memoryview(tick.sound)], **about)
+        widget.tell("step", [memoryview(tick.picture), memoryview(tick.sound)], **step(number, tick))
     return number
+
+
+def step(number, tick, *, sent=None, has=("picture", "sound")):
+    """Return what the browser says of a tick; its clock is an hour behind."""
+    stamp = time.perf_counter() - 3600 if sent is None else sent
+    return {"number": number, "time": tick.time, "sent": stamp, "sample_rate": 16000, "has": [*has]}
 
 
 def test_the_page_starts_answers_and_stops(widget, acted):
@@ -415,6 +445,99 @@ def test_nothing_is_kept_unless_asked(widget, acted, data_folder):
         assert [stream.codec_context.name for stream in container.streams] == ["mjpeg", "pcm_s16le"]
 
 
+def test_the_time_in_the_kernels_queue_counts(widget, acted):
+    """Also where the clocks of browser and kernel show different times."""
+    widget.tell("start")
+    now, ticks = time.perf_counter() - 3600, [*live.ticks(acted[0])][:4]
+    for number, (tick, late) in enumerate(zip(ticks, (0, 0.5, 0, 2), strict=True)):
+        parts = [memoryview(tick.picture), memoryview(tick.sound)]
+        late += time.perf_counter() - 3600 - now
+        widget.tell("step", parts, **step(number, tick, sent=time.perf_counter() - 3600 - late))
+    came = np.array([answer["ms"] for answer in widget.sent])
+    assert 500 < came[1] < 1500
+    assert 2000 < came[3] < 3000
+    assert came[[0, 2]].max() < 500
+
+
+def test_a_recording_that_cannot_be_saved_is_kept(widget, acted, data_folder):
+    data_folder.mkdir()
+    (data_folder / "live").write_text("in the way")
+    widget.tell("start")
+    widget.tell("record")
+    tell_ticks(widget, acted[0])
+    widget.tell("save")
+    assert widget.message.startswith(f"Not saved, but still here. {data_folder / 'live'}: File exists")
+    assert (widget.state, widget.recording) == ("on", "stopped")
+    (data_folder / "live").unlink()
+    widget.tell("stop")
+    widget.tell("save")
+    (film,) = (data_folder / "live").glob("*.mkv")
+    assert (widget.message, widget.recording, widget.film) == (f"Saved: {film}", "off", "")
+    assert media.probe(film).has_frames
+    assert {path.suffix for path in film.parent.iterdir()} == {".mkv", ".csv"}
+
+
+def test_recordings_have_their_limits(widget, acted, data_folder, monkeypatch):
+    from workbench.interact.live import recording
+
+    widget.tell("start")
+    widget.tell("record")
+    monkeypatch.setattr(recording, "LARGEST", 100_000)
+    tell_ticks(widget, acted[0])
+    assert widget.recording == "stopped"
+    assert widget.message.startswith("a recording holds 10 minutes and 0 MB: it was stopped")
+    monkeypatch.setattr(recording, "ROOM", 50_000)
+    widget.tell("save")
+    assert "its recordings have 0.0 GB of 0 GB, remove some" in widget.message
+    assert not [*data_folder.rglob("*.mkv"), *data_folder.rglob("*.part")]
+    monkeypatch.undo()
+    monkeypatch.setenv("WORKBENCH_DATA", str(data_folder))
+    widget.tell("save")
+    assert widget.message.startswith("Saved: ")
+    widget.n_saved = 20
+    widget.tell("record")
+    assert (widget.recording, widget.state) == ("off", "on")
+    assert widget.message == "This page has saved 20 recordings, the limit: load it again"
+
+
+def test_sound_that_the_browser_left_out_is_silence_in_the_film(tmp_path):
+    """A second and a half is missing from 1.0 s on; a click at 3 s stays where it was."""
+    kept, picture = live.Recording(tmp_path), cv2.imencode(".jpg", BLACK)[1].tobytes()
+    answer = {"time": 0.0, "emotion": None, "face": False, "voice": False, "box": None, "probabilities": {}}
+    sound = np.zeros(4 * 16000, np.int16)
+    sound[::100], sound[48000] = 1000, 30000
+    for i in range(60):
+        part = sound[i * 16000 // 15 : (i + 1) * 16000 // 15].tobytes() if not 15 <= i < 37 else None
+        kept.add(7.0 + (i + 1) / 15, picture, part, sample_rate=16000 if part else 8000, answer=answer)
+    film = kept.save()
+    heard = media.read_waveform(film)
+    assert len(heard) == pytest.approx(4 * 16000, abs=100)
+    assert int(np.argmax(heard)) == pytest.approx(48000, abs=100)
+    assert not heard[16100:39000].any()
+    assert heard[:16000].any()
+    assert len(media.read_frames(film, np.array([0.5, 3.9]))[0]) == 2
+
+
+def test_a_served_page_ends_with_its_time(run, process, data_folder, acted):
+    shown = live.Live(run, minutes=0.5 / 60, served=True)
+    tell = lambda kind, buffers=(), **content: shown._heard(shown, {"kind": kind, **content}, list(buffers))  # noqa: E731
+    tell("start")
+    tell("record")
+    tick = next(live.ticks(acted[0]))
+    tell("step", [tick.picture, tick.sound], **step(1, tick))
+    assert shown.state == "on"
+    time.sleep(0.5)
+    tell("step", [tick.picture, tick.sound], **step(2, tick))
+    assert (shown.state, shown.guest, shown.recording) == ("over", None, "stopped")
+    assert shown.message.startswith("Your 0.00833333 minutes are over: this page ends within 10 minutes, until when")
+    tell("start")
+    assert shown.state == "over"
+    tell("save")
+    (film,) = (data_folder / "live").glob("*.mkv")
+    assert shown.film == f"saved/{film.name}"
+    shown.close()
+
+
 def test_a_page_that_is_shown_has_the_process_ready_and_takes_no_place(widget, process):
     widget.tell("hello")
     assert until(lambda: widget.keeper is not None)
@@ -424,7 +547,7 @@ def test_a_page_that_is_shown_has_the_process_ready_and_takes_no_place(widget, p
 
 def test_trouble_is_told_on_the_page(widget, acted):
     widget.tell("start")
-    widget.tell("step", [b"no picture"], number=1, time=0.1, sample_rate=16000, has=["picture"])
+    widget.tell("step", [b"no picture"], **step(1, live.Tick(0.1, None, None), has=["picture"]))
     assert widget.state == "off"
     assert "expected a JPEG" in widget.message
     widget.tell("start")
@@ -441,6 +564,40 @@ def test_the_page_has_its_values(tmp_path):
     assert page._own("127.0.0.1")
     assert page._own("localhost")
     assert not page._own("0.0.0.0")
+
+
+def test_places_are_given_back():
+    """Of a page that is being ended at once, of one that nobody looks at soon, of an idle one after a while."""
+    from workbench.interact.live.places import Places
+
+    async def pages():
+        places = Places()
+        one = await places.start_kernel()
+        kernel = places.get_kernel(one)
+        places.start_watching_activity(one)
+        places.notify_connect(one)
+        kernel.execution_state = "idle"
+        kernel.last_activity -= timedelta(seconds=300)
+        await places.cull_kernel_if_idle(one)
+        assert places.taken() == 1
+        kernel.last_activity -= timedelta(seconds=301)
+        kernel.execution_state = "busy"
+        await places.cull_kernel_if_idle(one)
+        assert places.taken() == 1
+        kernel.execution_state = "idle"
+        await places.cull_kernel_if_idle(one)
+        assert places.list_kernel_ids() == []
+        two = await places.start_kernel()
+        kernel = places.get_kernel(two)
+        kernel.execution_state = "idle"
+        kernel.last_activity -= timedelta(seconds=31)
+        ending = asyncio.ensure_future(places.cull_kernel_if_idle(two))
+        await asyncio.sleep(0)
+        assert (places.list_kernel_ids(), places.taken()) == ([two], 0)
+        await ending
+        assert places.list_kernel_ids() == []
+
+    asyncio.run(pages())
 
 
 def test_a_taken_port_is_told_before_anything_starts(call, data_folder):

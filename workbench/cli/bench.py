@@ -94,7 +94,7 @@ def bench_live(
     seconds: Annotated[float, typer.Option(min=2, help="How long they are played.")] = 30,
     as_json: Json = False,
 ) -> None:
-    """Time the live page's model process: from a picture's arrival to its label, 15 a second with sound."""
+    """Time the live page: from a picture due at its kernel to its label coming back, 15 a second with sound."""
     from workbench.bench import live
     from workbench.interact.live import chosen
 

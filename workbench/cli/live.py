@@ -14,12 +14,12 @@ def live(
     ip: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8866,
     max_guests: Annotated[int, typer.Option(min=1, help="Pages and sessions at a time.")] = 4,
-    minutes: Annotated[float, typer.Option(min=1, help="How long one session may last.")] = 60,
+    minutes: Annotated[float, typer.Option(min=1, help="How long a page may last from its first Start.")] = 60,
 ) -> None:
     """Show which emotion the light model sees and hears, live, in a browser: camera, microphone, or both.
 
     The page's address holds a token, without which nobody gets in. Picture and sound are forgotten, unless a guest
-    records them. Ctrl-C ends it.
+    records them. A page that is idle for ten minutes gives its place back. Ctrl-C ends it.
     """
     from workbench.interact.live import chosen, page
 

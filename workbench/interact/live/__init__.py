@@ -7,7 +7,7 @@ asks for it to be recorded.
 
 from workbench.interact.live.choice import chosen
 from workbench.interact.live.client import Guest, connect
-from workbench.interact.live.feed import FPS, play, shown, ticks, ticks_of
+from workbench.interact.live.feed import FPS, Tick, play, shown, ticks, ticks_of
 from workbench.interact.live.recording import Recording
 from workbench.interact.live.session import Light, Session, load
 from workbench.interact.live.widget import Live
@@ -19,6 +19,7 @@ __all__ = [
     "Live",
     "Recording",
     "Session",
+    "Tick",
     "chosen",
     "connect",
     "load",

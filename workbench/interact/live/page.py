@@ -20,7 +20,6 @@ from workbench.interact.live.protocol import MESSAGE_BYTES
 NOTEBOOK = "80"
 # What the browser may fetch, and whom it may send anything to: this server. (voila's template asks a CDN for icons.)
 OWN = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: mediastream:; frame-ancestors 'self'"
-ALONE = 60  # s after which a page that nobody looks at any more is ended
 
 
 def serve(
@@ -43,7 +42,8 @@ def serve(
     ):
         if (room := keeper.room()) != max_guests:
             yield f"the model process of this run is there already, and takes {room} guests"
-        path = filled(Path(folder), {"profile": "smoke", "run": run.name, "max_guests": max_guests, "minutes": minutes})
+        limits = {"max_guests": max_guests, "minutes": minutes, "served": True}
+        path = filled(Path(folder), {"profile": "smoke", "run": run.name, **limits})
         yield f"open http://{_named(ip)}:{port}/?token={token}"
         if not _own(ip):
             yield (
@@ -69,24 +69,26 @@ def _voila(path: Path, *, ip: str, port: int, token: str, max_guests: int) -> No
     """Run voila in this process until it is interrupted."""
     from tornado.web import HTTPError
     from traitlets.config import Config
-    from voila.app import Voila
+
+    from workbench.interact.live.places import Page, Places
 
     def admit(handler, **_) -> None:
         """Refuse a page for which there is no room."""
-        if len(handler.kernel_manager.list_kernel_ids()) >= max_guests:
+        if handler.kernel_manager.taken() >= max_guests:
             raise HTTPError(503, reason=f"All places for guests are taken ({max_guests}): try again later")
 
     settings = Config()
     settings.VoilaConfiguration.prelaunch_hook = admit
     settings.VoilaConfiguration.file_denylist = [".*"]  # the page needs no file of this folder
-    settings.MappingKernelManager.cull_idle_timeout = ALONE
-    settings.MappingKernelManager.cull_interval = ALONE // 2
+    settings.VoilaConfiguration.multi_kernel_manager_class = Places
+    settings.MappingKernelManager.cull_idle_timeout = 1  # after how long is for `Places` to say
+    settings.MappingKernelManager.cull_interval = 10
     # A closed page asks to end its kernel without an XSRF token, and voila refuses that where there is a login. Beside
     # the login there is nothing else to post to, and that request names a kernel by an id that nobody can guess.
     limits = {"websocket_max_message_size": MESSAGE_BYTES, "disable_check_xsrf": True}
     limits |= {"headers": {"Content-Security-Policy": OWN}}
     options = {"ip": ip, "port": port, "token": token, "open_browser": False, "port_retries": 0}
-    app = Voila.instance(config=settings, tornado_settings=limits, log_level="WARN", **options)
+    app = Page.instance(config=settings, tornado_settings=limits, log_level="WARN", **options)
     app.initialize([str(path)])
     app.start()
 

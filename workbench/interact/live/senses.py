@@ -25,9 +25,9 @@ _LOOK = threading.Lock()  # dlib's detector is one for the process, and takes on
 class Eye:
     """Follows one face, the largest, for as long as it is there.
 
-    dlib looks at 320 pixels; where it sees nobody it now and then looks at 640, and stays there while the face is too
-    small for 320. Boxes are smoothed over the past. A face that was lost for half a second is gone; until then another
-    one does not take its place.
+    dlib looks at 320 pixels; where it sees nobody it looks at 640 too every fourth time, and every other time while the
+    face followed is too small for 320. Boxes are smoothed over the past. A face that was lost for half a second is
+    gone; until then another one does not take its place.
     """
 
     def __init__(self, recipe: Recipe):
@@ -63,12 +63,15 @@ class Eye:
         with _LOOK:
             if self.fixed is not None:
                 return self.fixed(frame)[:, :4]
-            if self.width == 640 and self.box is not None and self.looks % 2:
-                return np.empty((0, 4), np.float32)  # at this width dlib takes four times as long
-            boxes = faces.DlibHog(self.width)(frame)[:, :4]
-            if not len(boxes) and self.box is None and self.looks % 4 == 0:
-                self.width = 960 - self.width
-                boxes = faces.DlibHog(self.width)(frame)[:, :4]
+            small = self.width == 640 and self.box is not None
+            widths = (320,) if self.looks % 4 else (320, 640)
+            if small:  # 640 takes four times as long: every other look tells whether 320 will do again
+                widths = (320,) if self.looks % 2 else (640,)
+            for width in widths:
+                boxes = faces.DlibHog(width)(frame)[:, :4]
+                if len(boxes):
+                    self.width = width
+                    break
         return boxes
 
     def _choose(self, boxes: np.ndarray) -> np.ndarray | None:
