@@ -414,3 +414,7 @@ def test_without_a_kernel_the_choices_stand_there_and_the_curves_of_this_study_a
     said, curves = panel.still()
     assert curves.axes
     assert "none yet" not in said.data
+    shutil.copytree(other, paths.runs() / "later" / "voice" / "fold1-0-abc")
+    os.utime(other / "history.csv", (1, 1))
+    assert training.panel(root=str(tiny.root), **SMALL).monitor.study == "later"
+    assert training.panel(root=str(tiny.root), watch="other", **SMALL).monitor.study == "other"

@@ -128,7 +128,8 @@ function render({ model, el }) {
     });
     body.replaceChildren(...lines);
     const found = model.get("n_found"), all = model.get("n_all"), page = model.get("page"), pages = model.get("n_pages");
-    count.textContent = found === all ? `${all} clips` : `${found} of ${all} clips`;
+    const clips = all === 1 ? "clip" : "clips";
+    count.textContent = found === all ? `${all} ${clips}` : `${found} of ${all} ${clips}`;
     clear.style.display = Object.keys(model.get("filters")).length ? "" : "none";
     where.textContent = ` ${page + 1} of ${pages} `;
     before.disabled = page === 0;

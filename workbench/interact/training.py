@@ -33,11 +33,13 @@ class TrainingPanel(W.VBox):
 
     Parameters
     ----------
+    watch : str, optional
+        The study whose runs are shown until another training is chosen; by default the one that was last at work.
     values
         What the fields of a new training begin with, by name (`choices.FIELDS`).
     """
 
-    def __init__(self, **values: str | bool):
+    def __init__(self, *, watch: str = "", **values: str | bool):
         self.begin = {name: value if isinstance(value, bool) else str(value) for name, value in values.items()}
         self.inputs, self.notes = {name: _input(name, field) for name, field in FIELDS.items()}, {}
         self.checked, self.process, self.busy, self.ticking = checks.Checked(), None, False, None
@@ -48,7 +50,7 @@ class TrainingPanel(W.VBox):
                         (("Start", "play"), ("Pause", "pause"), ("Stop", "stop"), ("Save", "save"))}  # fmt: skip
         self.boxes = {name: CopyBox(title=name) for name in ("On the command line", "As a notebook", "The study")}
         self.wrong = ""  # what was the matter with the last thing that was asked for
-        self.monitor = Monitor()
+        self.monitor = Monitor(watch)
         buttons = W.HBox(list(self.buttons.values()))
         parts = [self.known, self._form(), self.says, buttons, self.state, self.monitor, *self.boxes.values()]
         super().__init__(parts)
@@ -257,9 +259,9 @@ def _input(name: str, field: Field) -> W.Widget:
     return W.Text(value=str(field.default), continuous_update=name != "root", layout=layout)
 
 
-def panel(**values: str | bool) -> TrainingPanel:
+def panel(*, watch: str = "", **values: str | bool) -> TrainingPanel:
     """Return the training panel; `values` are what the fields of a new training begin with (`choices.FIELDS`)."""
-    return TrainingPanel(**values)
+    return TrainingPanel(watch=watch, **values)
 
 
 __all__ = ["TrainingPanel", "panel", "watching"]
