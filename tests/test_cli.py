@@ -9,6 +9,7 @@ import pytest
 
 from workbench import doctor
 from workbench.bench import preparation
+from workbench.cli import common
 from workbench.errors import WorkbenchError
 
 
@@ -95,6 +96,16 @@ def test_lists(call):
     assert "thread" in [row["name"] for row in json.loads(out)]
     code, out, _ = call("corpus", "list", "--json")
     assert {"demo", "ravdess"} <= {row["name"] for row in json.loads(out)}
+
+
+def test_what_is_not_known_is_null_in_json_and_a_dash_in_a_table(capsys):
+    rows = [{"subject": "voice", "volatility": float("nan"), "lags": [0.5, float("inf")], "negative": 0.25}]
+    common.show(rows, True)
+    said = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert said == [{"subject": "voice", "volatility": None, "lags": [0.5, None], "negative": 0.25}]
+    common.show([{"subject": "voice", "volatility": float("nan"), "negative": 0.25}], False)
+    cells = [cell.strip() for cell in capsys.readouterr().out.splitlines()[3].split("│")]
+    assert cells[1:4] == ["voice", "–", "0.250"]
 
 
 def test_doctor_finds_a_spoilt_cache_of_compiled_functions(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -51,9 +52,9 @@ def accepted(declared, given: bool) -> bool:
 
 
 def show(found, as_json: bool, *, title: str = "") -> None:
-    """Print a dict or a list of dicts, as JSON or as a table."""
+    """Print a dict or a list of dicts, as JSON or as a table; numbers that are not finite are null, or a dash."""
     if as_json:
-        print(json.dumps(found, indent=1, default=str))
+        print(json.dumps(_known(found), indent=1, default=str, allow_nan=False))
         return
     rows = found if isinstance(found, list) else [{"": key, " ": value} for key, value in found.items()]
     table = Table(*(Column(name, overflow="fold") for name in (rows[0] if rows else ())), title=title or None)
@@ -62,7 +63,18 @@ def show(found, as_json: bool, *, title: str = "") -> None:
     console.print(table)
 
 
+def _known(value):
+    """Return a value with None in place of every number that is not finite, of which JSON has none."""
+    if isinstance(value, dict):
+        return {name: _known(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_known(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _text(value) -> str:
     if isinstance(value, list):
         return "\n".join(map(str, value)) or "none"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3f}" if math.isfinite(value) else "–"
+    return str(value)
