@@ -26,7 +26,7 @@ SMALL = {"n_folds": 2, "epochs": 3, "batch_size": 4, "voice_options": "filters: 
 
 @pytest.fixture
 def panel(tiny, data_folder):
-    return training.panel(root=str(tiny.root), **SMALL)
+    return training.TrainingPanel(root=str(tiny.root), **SMALL)
 
 
 def type_in(panel, **values):
@@ -220,7 +220,7 @@ def test_a_training_is_started_paused_stopped_and_found_again_by_another_panel(p
         panel.buttons["Start"].click()
         assert until(lambda: panel.process["state"] == "running" or panel.refresh(), 120)
 
-        other = training.panel()  # as a page opened anew would
+        other = training.TrainingPanel()  # as a page opened anew would
         assert other.known.value == "long"
         assert other.inputs["epochs"].value == "4000"
         assert other.inputs["root"].value == str(tiny.root)
@@ -274,7 +274,7 @@ def test_the_very_command_that_is_shown_makes_the_runs_and_a_notebook_without_er
 ):
     """The name is one that YAML and papermill would take for a number."""
     small = {"n_folds": 2, "folds": 1, "epochs": 1, "batch_size": 4}
-    panel = training.panel(root=str(tiny.root), name="1e3", **small, **values)
+    panel = training.TrainingPanel(root=str(tiny.root), name="1e3", **small, **values)
     assert panel.reasons == {}
     copy(panel.boxes["As a notebook"])
     words = shlex.split(panel.boxes["As a notebook"].text)
@@ -311,7 +311,7 @@ def test_commands_go_from_the_projects_folder_whatever_the_kernels_is(tiny, tmp_
     (tmp_path / "pyproject.toml").touch()
     shutil.copytree(tiny.root, tmp_path / "notebooks" / "clips")
     monkeypatch.chdir(tmp_path / "notebooks")
-    panel = training.panel(root="clips", tensorboard=True, jobs=2, **SMALL)
+    panel = training.TrainingPanel(root="clips", tensorboard=True, jobs=2, **SMALL)
     assert panel.reasons == {}
     line, notebook = (panel.boxes[name] for name in ("On the command line", "As a notebook"))
     assert notebook.text.startswith(f"papermill {Path(__file__).parents[1] / 'notebooks'}/30_audio"), (
@@ -333,12 +333,12 @@ def test_clips_that_come_later_are_seen_and_a_bare_folder_is_not_walked_at_every
 
     def walk(self):
         walks.append(1)
-        time.sleep(0.02)
+        time.sleep(0.05)
         return files(self)
 
     monkeypatch.setattr(Demo, "files", walk)
     root.mkdir()
-    panel = training.panel(root=str(root), **SMALL)
+    panel = training.TrainingPanel(root=str(root), **SMALL)
     assert "no recording" in panel.reasons["root"]
     for epochs in range(1, 10):
         type_in(panel, epochs=str(epochs))
@@ -363,7 +363,7 @@ def test_a_fold_without_a_class_is_said_before_the_training(tiny, data_folder, t
         for path in paths:
             (root / os.path.relpath(path, tiny.root)).unlink()
         checks._LOOKED.clear()
-        return training.panel(root=str(root), protocol="leave-one-speaker-out", **SMALL)
+        return training.TrainingPanel(root=str(root), protocol="leave-one-speaker-out", **SMALL)
 
     panel = without(sad[:2])  # those of the first speaker
     assert panel.reasons == {}
@@ -395,7 +395,7 @@ def test_without_a_kernel_the_choices_stand_there_and_the_curves_of_this_study_a
     (other / "params.yaml").write_text(params)
     columns = "epoch,train_loss,train_accuracy,clips,validation_loss,validation_accuracy,learning_rate,seconds"
     (other / "history.csv").write_text(f"{columns}\n1,0.7,0.5,8,0.7,0.5,0.001,1\n")
-    panel = training.panel(root=str(tiny.root), name="<i>mine", **SMALL)
+    panel = training.TrainingPanel(root=str(tiny.root), name="<i>mine", **SMALL)
     (said,) = panel.still()
     assert "cannot be called" in said.data
     assert "<i>mine" not in said.data
@@ -416,5 +416,5 @@ def test_without_a_kernel_the_choices_stand_there_and_the_curves_of_this_study_a
     assert "none yet" not in said.data
     shutil.copytree(other, paths.runs() / "later" / "voice" / "fold1-0-abc")
     os.utime(other / "history.csv", (1, 1))
-    assert training.panel(root=str(tiny.root), **SMALL).monitor.study == "later"
-    assert training.panel(root=str(tiny.root), watch="other", **SMALL).monitor.study == "other"
+    assert training.TrainingPanel(root=str(tiny.root), **SMALL).monitor.study == "later"
+    assert training.TrainingPanel(root=str(tiny.root), watch="other", **SMALL).monitor.study == "other"

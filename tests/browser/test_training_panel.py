@@ -15,8 +15,8 @@ from workbench.studies import under_way
 CURVE = ".js-plotly-plot .scatterlayer path.js-line"
 CELL = """
 from workbench.interact import training
-panel = training.panel(root={root!r}, name={name!r}, n_folds=2, epochs=3000, patience=3000, batch_size=4,
-                       learning_rate=0.01, voice_options="filters: [8, 8]")
+panel = training.TrainingPanel(root={root!r}, name={name!r}, n_folds=2, epochs=3000, patience=3000, batch_size=4,
+                               learning_rate=0.01, voice_options="filters: [8, 8]")
 panel
 """
 

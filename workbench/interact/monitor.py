@@ -256,9 +256,4 @@ def _warnings(troubles: Mapping[str, Sequence[str]]) -> str:
     return f'<div style="{style}">{"<br>".join(lines)}</div>' if lines else ""
 
 
-def monitor(study: str = "") -> Monitor:
-    """Return a monitor of a study's trainings, by default of the one that was last at work."""
-    return Monitor(study)
-
-
-__all__ = ["Monitor", "monitor", "span"]
+__all__ = ["Monitor", "span"]

@@ -7,6 +7,7 @@ a closed page loses nothing, and another finds everything again.
 
 from __future__ import annotations
 
+import shlex
 from html import escape
 
 import ipywidgets as W
@@ -15,7 +16,7 @@ from IPython.display import HTML
 
 from workbench import paths, studies
 from workbench.errors import WorkbenchError
-from workbench.interact import checks, saying, watching
+from workbench.interact import checks, saying
 from workbench.interact.choices import FIELDS, Field, fields_of
 from workbench.interact.copybox import CopyBox
 from workbench.interact.monitor import Monitor
@@ -97,7 +98,7 @@ class TrainingPanel(W.VBox):
         if self.checked.good:
             for name in ("On the command line", "As a notebook"):
                 self.boxes[name].title = f"{name}, in {paths.project()} (to copy it saves the study)"
-            self.boxes["On the command line"].text = "python " + checks.shlex.join(self.checked.words)
+            self.boxes["On the command line"].text = "python " + shlex.join(self.checked.words)
             self.boxes["As a notebook"].text = self.checked.papermill
             self.boxes["The study"].text = self.checked.text
             self.boxes["The study"].title = f"The study, {checks.shown(checks.file_of(self.checked.chosen['name']))}"
@@ -259,9 +260,4 @@ def _input(name: str, field: Field) -> W.Widget:
     return W.Text(value=str(field.default), continuous_update=name != "root", layout=layout)
 
 
-def panel(*, watch: str = "", **values: str | bool) -> TrainingPanel:
-    """Return the training panel; `values` are what the fields of a new training begin with (`choices.FIELDS`)."""
-    return TrainingPanel(watch=watch, **values)
-
-
-__all__ = ["TrainingPanel", "panel", "watching"]
+__all__ = ["TrainingPanel"]
