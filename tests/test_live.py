@@ -600,6 +600,28 @@ def test_places_are_given_back():
     asyncio.run(pages())
 
 
+def test_a_page_waits_a_little_for_a_place(monkeypatch):
+    """Loaded again, a page asks for its new place before its old one is given back, as it happens."""
+    from tornado.web import HTTPError
+
+    from workbench.interact.live import places
+
+    async def pages():
+        kept = places.Places(guests=1)
+        first, second = asyncio.ensure_future(kept.start_kernel()), asyncio.ensure_future(kept.start_kernel())
+        await asyncio.wait([first])
+        await asyncio.sleep(0.2)
+        assert (kept.taken(), second.done()) == (1, False)
+        await kept.shutdown_kernel(first.result())
+        assert kept.list_kernel_ids() == [await second]
+        monkeypatch.setattr(places, "PATIENCE", 0.1)
+        with pytest.raises(HTTPError, match=r"All places for guests are taken \(1\)"):
+            await kept.start_kernel()
+        await kept.shutdown_kernel(second.result())
+
+    asyncio.run(pages())
+
+
 def test_a_taken_port_is_told_before_anything_starts(call, data_folder):
     status, _, error = call("live")
     assert status == 1

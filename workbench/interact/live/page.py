@@ -67,18 +67,12 @@ def filled(folder: Path, values: dict) -> Path:
 
 def _voila(path: Path, *, ip: str, port: int, token: str, max_guests: int) -> None:
     """Run voila in this process until it is interrupted."""
-    from tornado.web import HTTPError
     from traitlets.config import Config
 
     from workbench.interact.live.places import Page, Places
 
-    def admit(handler, **_) -> None:
-        """Refuse a page for which there is no room."""
-        if handler.kernel_manager.taken() >= max_guests:
-            raise HTTPError(503, reason=f"All places for guests are taken ({max_guests}): try again later")
-
     settings = Config()
-    settings.VoilaConfiguration.prelaunch_hook = admit
+    settings.Places.guests = max_guests
     settings.VoilaConfiguration.file_denylist = [".*"]  # the page needs no file of this folder
     settings.VoilaConfiguration.multi_kernel_manager_class = Places
     settings.MappingKernelManager.cull_idle_timeout = 1  # after how long is for `Places` to say
