@@ -1,8 +1,6 @@
 """Live: a session's answers, the process that guests share, the widget in the kernel, what is kept and what is not."""
 
-import asyncio
 import time
-from datetime import timedelta
 
 import av
 import cv2
@@ -564,62 +562,6 @@ def test_the_page_has_its_values(tmp_path):
     assert page._own("127.0.0.1")
     assert page._own("localhost")
     assert not page._own("0.0.0.0")
-
-
-def test_places_are_given_back():
-    """Of a page that is being ended at once, of one that nobody looks at soon, of an idle one after a while."""
-    from workbench.interact.live.places import Places
-
-    async def pages():
-        places = Places()
-        one = await places.start_kernel()
-        kernel = places.get_kernel(one)
-        places.start_watching_activity(one)
-        places.notify_connect(one)
-        kernel.execution_state = "idle"
-        kernel.last_activity -= timedelta(seconds=300)
-        await places.cull_kernel_if_idle(one)
-        assert places.taken() == 1
-        kernel.last_activity -= timedelta(seconds=301)
-        kernel.execution_state = "busy"
-        await places.cull_kernel_if_idle(one)
-        assert places.taken() == 1
-        kernel.execution_state = "idle"
-        await places.cull_kernel_if_idle(one)
-        assert places.list_kernel_ids() == []
-        two = await places.start_kernel()
-        kernel = places.get_kernel(two)
-        kernel.execution_state = "idle"
-        kernel.last_activity -= timedelta(seconds=31)
-        ending = asyncio.ensure_future(places.cull_kernel_if_idle(two))
-        await asyncio.sleep(0)
-        assert (places.list_kernel_ids(), places.taken()) == ([two], 0)
-        await ending
-        assert places.list_kernel_ids() == []
-
-    asyncio.run(pages())
-
-
-def test_a_page_waits_a_little_for_a_place(monkeypatch):
-    """Loaded again, a page asks for its new place before its old one is given back, as it happens."""
-    from tornado.web import HTTPError
-
-    from workbench.interact.live import places
-
-    async def pages():
-        kept = places.Places(guests=1)
-        first, second = asyncio.ensure_future(kept.start_kernel()), asyncio.ensure_future(kept.start_kernel())
-        await asyncio.wait([first])
-        await asyncio.sleep(0.2)
-        assert (kept.taken(), second.done()) == (1, False)
-        await kept.shutdown_kernel(first.result())
-        assert kept.list_kernel_ids() == [await second]
-        monkeypatch.setattr(places, "PATIENCE", 0.1)
-        with pytest.raises(HTTPError, match=r"All places for guests are taken \(1\)"):
-            await kept.start_kernel()
-        await kept.shutdown_kernel(second.result())
-
-    asyncio.run(pages())
 
 
 def test_a_taken_port_is_told_before_anything_starts(call, data_folder):

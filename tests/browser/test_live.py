@@ -283,11 +283,14 @@ def enter(page, address: str) -> None:
 
 
 def test_a_page_that_is_loaded_again_keeps_its_place(address, page, run):
-    """Loaded again when it is whole, and, as the impatient do, at once, and a little later."""
+    """At once when it is whole; as the impatient load it again, by itself as soon as it can."""
     enter(page, address)
-    for wait in (lambda: ready(page, run), lambda: ready(page, run), lambda: None, lambda: page.wait_for_timeout(1500)):
-        wait()
+    for _ in range(2):
+        ready(page, run)
         assert page.reload(wait_until="commit").status == 200
+    for wait in (0, 1500):
+        page.wait_for_timeout(wait)
+        page.reload(wait_until="commit")
     ready(page, run)
     begin(page)
 
