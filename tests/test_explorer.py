@@ -1,4 +1,4 @@
-"""The embedding explorer in this process: maps, colours, and what a click and a lasso of plotly's do."""
+"""The embedding explorer in this process: maps, colours, and what a click and a lasso do."""
 
 import io
 
@@ -19,23 +19,9 @@ def explorer(tiny):
     return EmbeddingExplorer(shown, maps, table=clips)
 
 
-def event(explorer, kind, trace, places):
-    """Send what plotly's page sends when something happens to points of a trace."""
-    xy = explorer.maps[list(explorer.maps)[trace]]
-    points = {
-        "trace_indexes": [trace] * len(places),
-        "point_indexes": list(places),
-        "xs": [float(xy[i, 0]) for i in places],
-        "ys": [float(xy[i, 1]) for i in places],
-    }
-    state = {"alt": False, "ctrl": False, "meta": False, "shift": False, "button": 0, "buttons": 1}
-    selector = {"type": "lasso", "selector_state": {"xs": [0.0, 1.0], "ys": [0.0, 1.0]}}
-    explorer.figure._js2py_pointsCallback = {
-        "event_type": kind,
-        "points": points,
-        "device_state": state,
-        "selector": selector if kind != "plotly_click" else None,
-    }
+def event(explorer, kind, places):
+    """Send what the page sends when something happens to points."""
+    explorer.pointing._handle_custom_msg({"kind": kind, "points": places}, [])
 
 
 def test_maps_stand_side_by_side_coloured_as_everywhere(explorer):
@@ -52,31 +38,30 @@ def test_maps_stand_side_by_side_coloured_as_everywhere(explorer):
     assert explorer.by.options == ("emotion", "speaker", "sex", "predicted")
 
 
-@pytest.mark.parametrize("trace", [0, 1])
-def test_a_lasso_in_either_map_lists_its_clips_and_marks_them_in_both(explorer, trace):
-    event(explorer, "plotly_selected", trace, [3, 5, 4])
+def test_a_lasso_lists_its_clips_and_marks_them_in_both_maps(explorer):
+    event(explorer, "lasso", [3, 5, 4, 5])
     names = explorer.clips["clip"].iloc[[3, 4, 5]].tolist()
     assert explorer.chosen.found["clip"].tolist() == names
     assert [list(data.selectedpoints) for data in explorer.figure.data] == [[3, 4, 5]] * 2
     saved = pd.read_csv(io.StringIO(explorer.chosen.csv()))
     assert saved["clip"].tolist() == names
     assert saved.columns.tolist() == ["clip", "emotion", "speaker", "sex", "predicted"]
-    event(explorer, "plotly_selected", trace, [0])
+    event(explorer, "lasso", [0])
     assert explorer.chosen.n_found == 1
-    event(explorer, "plotly_deselect", trace, [])
+    event(explorer, "lasso", [])
     assert explorer.chosen.n_found == 0
     assert [data.selectedpoints for data in explorer.figure.data] == [None, None]
 
 
 def test_a_click_plays_the_clip_and_so_does_a_row_of_the_list(explorer):
-    event(explorer, "plotly_click", 1, [6])
+    event(explorer, "click", [6])
     name = explorer.clips["clip"].iloc[6]
     assert explorer.player.film["title"].startswith(name)
     assert explorer.player.film["autoplay"]
     assert len(explorer.player.film["movie"]) > 1000
     told = []
     explorer.player.send = lambda content, buffers=None: told.append(content)
-    event(explorer, "plotly_click", 0, [6])
+    event(explorer, "click", [6])
     assert told == [{"kind": "play"}], "the clip that is shown already, once more"
     explorer.choose([2, 6])
     explorer.chosen.selected = explorer.clips["clip"].iloc[2]

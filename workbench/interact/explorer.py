@@ -16,6 +16,7 @@ from workbench.emotions import COLOURS, in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.interact.assets import Pictured
 from workbench.interact.player import ClipPlayer
+from workbench.interact.pointing import Pointing
 from workbench.interact.table import ClipTable
 from workbench.interact.views import View, steps
 from workbench.plots.material import PROJECTIONS
@@ -47,6 +48,8 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
         The clips in the lasso; `chosen.found`, `chosen.csv()`.
     player : ClipPlayer
         The clip last clicked on.
+    pointing : Pointing
+        What is clicked on and drawn around, told by the page.
 
     Raises
     ------
@@ -75,13 +78,12 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
         self.figure = go.FigureWidget(self._drawn())
         self.figure._config = self.figure._config | {"displaylogo": False, "responsive": True}
         self.chosen = ClipTable(self.clips.iloc[:0], can_filter=False, name="clips_in_lasso.csv")
-        self.player, self._picked = ClipPlayer(), {}
+        self.player = ClipPlayer()
+        self.pointing = Pointing(
+            on_click=lambda place: self.play(str(self.clips["clip"].iloc[place])), on_lasso=self.choose
+        )
         help_ = ipywidgets.HTML("<small>Point to read, click to play, draw a lasso around points to list them.</small>")
-        super().__init__([self.by, self.legend, self.figure, help_, self.chosen, self.player])
-        for trace in self.figure.data:
-            trace.on_click(self._clicked)
-            trace.on_selection(self._lassoed)
-            trace.on_deselect(self._released)
+        super().__init__([self.by, self.legend, self.figure, self.pointing, help_, self.chosen, self.player])
         self.by.observe(lambda _: self._colour(), ["value"])
         self.chosen.observe(lambda change: self.play(change["new"]), ["selected"])
 
@@ -112,10 +114,6 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
             for trace in self.figure.data:
                 trace.marker.color, trace.marker.symbol = colours, symbols
 
-    def _clicked(self, _, points, __) -> None:
-        if points.point_inds:
-            self.play(str(self.clips["clip"].iloc[points.point_inds[0]]))
-
     def play(self, clip: str) -> None:
         """Play a clip, if its files are at hand; the one that is shown already from its beginning."""
         if not clip:
@@ -135,17 +133,6 @@ class EmbeddingExplorer(Pictured, ipywidgets.VBox):
             self.player.show(View(self.files.loc[clip].to_dict(), notes=(str(error),)))
         finally:
             self.player.busy = ""
-
-    def _lassoed(self, trace, points, _) -> None:
-        """Gather what a lasso holds: every trace is told, those without points in it too, the last one last."""
-        self._picked[points.trace_index] = list(points.point_inds)
-        if points.trace_index == len(self.figure.data) - 1:
-            picked = sorted({place for places in self._picked.values() for place in places})
-            self._picked = {}
-            self.choose(picked)
-
-    def _released(self, trace, points) -> None:
-        self.choose([])
 
     def choose(self, places: list[int]) -> None:
         """List the clips at these positions, and let them stand out in every map; none lets all stand out."""

@@ -1,0 +1,32 @@
+// What a person does with the points of the plotly figure that stands beside this: each click, and each lasso.
+
+function render({ model, el }) {
+  el.style.display = "none";
+  let wait = 0;
+  const figure = () => {
+    for (let around = el.parentElement; around; around = around.parentElement) {
+      const found = around.querySelector(".js-plotly-plot");
+      if (found) return found.on ? found : null;
+    }
+    return null;
+  };
+  const places = (event) => event.points.map((point) => point.pointIndex);
+  const told = {
+    plotly_click: (event) => model.send({ kind: "click", points: places(event) }),
+    plotly_selected: (event) => event && model.send({ kind: "lasso", points: places(event) }),
+    plotly_deselect: () => model.send({ kind: "lasso", points: [] }),
+  };
+  let plot = null;
+  function listen() {
+    plot = figure();
+    if (!plot) wait = setTimeout(listen, 100); // it is drawn later than this
+    else for (const [name, tell] of Object.entries(told)) plot.on(name, tell);
+  }
+  listen();
+  return () => {
+    clearTimeout(wait);
+    if (plot && plot.removeListener) for (const [name, tell] of Object.entries(told)) plot.removeListener(name, tell);
+  };
+}
+
+export default { render };
