@@ -98,8 +98,11 @@ def test_the_table_pages_orders_and_saves_what_it_found(many):
     assert pd.read_csv(io.StringIO(table.csv()))["clip"].tolist() == ["clip-249"]
     told = []
     table.send = lambda content, buffers=None: told.append(content)
-    table._asked(table, {"kind": "csv"}, [])
+    wanted = {"emotion": {"in": ["sad"]}}  # chosen just before the button, and not told of yet
+    table._handle_custom_msg({"kind": "csv", "filters": wanted, "order": ["clip", True]}, [])
+    assert (table.filters, table.order) == (wanted, ["clip", True])
     assert told == [{"kind": "csv", "name": "clips.csv", "text": table.csv()}]
+    assert pd.read_csv(io.StringIO(told[0]["text"]))["emotion"].unique().tolist() == ["sad"]
 
 
 def test_a_clip_is_shown_with_all_that_is_known_of_it(tiny, run):

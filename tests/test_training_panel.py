@@ -206,6 +206,18 @@ def test_a_study_of_another_making_is_not_overwritten(panel, data_folder):
     assert panel.monitor.study == "theirs"
 
 
+def test_what_was_typed_before_a_press_counts_though_the_page_tells_of_it_after(panel):
+    """A page tells of a press at once, but of a change only when the kernel has dealt with the one before."""
+    type_in(panel, name="typed", epochs="1")
+    shown = {name: one.value for name, one in panel.inputs.items()}
+    panel.buttons["Save"]._handle_custom_msg({"values": shown | {"epochs": "17"}}, [])
+    assert studies.load("typed").training["epochs"] == 17
+    assert panel.inputs["epochs"].value == "17"
+    panel.buttons["Save"]._handle_custom_msg({"values": shown | {"epochs": "many"}}, [])
+    assert "expected a whole number" in panel.reasons["epochs"]
+    assert studies.load("typed").training["epochs"] == 17
+
+
 def test_a_training_is_started_paused_stopped_and_found_again_by_another_panel(panel, tiny):
     type_in(panel, name="long", epochs="4000", patience="4000")
     panel.buttons["Start"].click()

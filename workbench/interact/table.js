@@ -5,7 +5,7 @@ function render({ model, el }) {
   if (model.get("can_filter")) el.classList.add("wb-filterable");
   const count = make("span", { class: "wb-count" });
   const clear = make("button", { text: "Clear filters", on: { click: () => change("filters", {}) } });
-  const save = make("button", { text: "Save as CSV", on: { click: () => model.send({ kind: "csv" }) } });
+  const save = make("button", { text: "Save as CSV", on: { click: () => model.send({ kind: "csv", filters: model.get("filters"), order: model.get("order") }) } });
   const before = make("button", { text: "◀", "aria-label": "previous page", on: { click: () => change("page", model.get("page") - 1) } });
   const after = make("button", { text: "▶", "aria-label": "next page", on: { click: () => change("page", model.get("page") + 1) } });
   const where = make("span");

@@ -160,4 +160,6 @@ class ClipTable(anywidget.AnyWidget):
 
     def _asked(self, _, content: dict, __) -> None:
         if content.get("kind") == "csv":
+            # As the page has them: it asks at once, and tells of changes one at a time.
+            self.filters, self.order = content["filters"], content["order"]
             self.send({"kind": "csv", "name": self.name, "text": self.csv()})

@@ -8,6 +8,7 @@ a closed page loses nothing, and another finds everything again.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from html import escape
 
 import ipywidgets as W
@@ -20,12 +21,14 @@ from workbench.interact import checks, saying
 from workbench.interact.choices import FIELDS, Field, fields_of
 from workbench.interact.copybox import CopyBox
 from workbench.interact.monitor import Monitor
+from workbench.interact.pressing import FormButton
 from workbench.interact.ticking import every_second
 from workbench.studies import under_way
 
 NEW = "a new training"
 COLUMNS = (("Data", "Protocol"), ("Model", "Training"))
 LABEL, INPUT, INDENT, COLUMN = "110px", "230px", "118px", "400px"
+ICONS = {"Start": "play", "Pause": "pause", "Stop": "stop", "Save": "save"}
 ENDED = {"stopped": "Go on", "killed": "Go on", "failed": "Try again", "finished": "Start again"}
 
 
@@ -47,16 +50,14 @@ class TrainingPanel(W.VBox):
         self.known = W.Dropdown(description="training", layout=W.Layout(width="420px"))
         self.says = W.HTML(layout=W.Layout(width="100%"))
         self.state = W.HTML(layout=W.Layout(width="100%"))
-        self.buttons = {name: W.Button(description=name, icon=icon, layout=W.Layout(width="130px")) for name, icon in
-                        (("Start", "play"), ("Pause", "pause"), ("Stop", "stop"), ("Save", "save"))}  # fmt: skip
+        acts = {"Start": self.start, "Pause": self.pause, "Stop": self.stop, "Save": self.save}
+        self.buttons = {name: self._button(name, act) for name, act in acts.items()}
         self.boxes = {name: CopyBox(title=name) for name in ("On the command line", "As a notebook", "The study")}
         self.wrong = ""  # what was the matter with the last thing that was asked for
         self.monitor = Monitor(watch)
         buttons = W.HBox(list(self.buttons.values()))
         parts = [self.known, self._form(), self.says, buttons, self.state, self.monitor, *self.boxes.values()]
         super().__init__(parts)
-        for name, act in (("Start", self.start), ("Pause", self.pause), ("Stop", self.stop), ("Save", self.save)):
-            self.buttons[name].on_click(lambda _, act=act: self._do(act))
         for one in self.inputs.values():
             one.observe(lambda _: self.check(), "value")
         self.known.observe(lambda change: self._open(change["new"]), "value")
@@ -168,7 +169,18 @@ class TrainingPanel(W.VBox):
         said = HTML(saying.summary(self.checked, typed, self.process, curves=figure is not None))
         return (said, figure) if figure else (said,)
 
-    def _do(self, act) -> None:
+    def _button(self, name: str, act: Callable[[], None]) -> FormButton:
+        def press(values: dict[str, str | bool]) -> None:
+            if values != {key: one.value for key, one in self.inputs.items()}:
+                self.fill(values)
+            self._look()
+            if not self.buttons[name].disabled:
+                self._do(act)
+
+        layout = W.Layout(width="130px", margin="2px")
+        return FormButton(description=name, icon=ICONS[name], fields=self.inputs, on_press=press, layout=layout)
+
+    def _do(self, act: Callable[[], None]) -> None:
         self.wrong = ""
         try:
             act()
