@@ -28,13 +28,13 @@ def visit(monkeypatch):
         return page, task
 
     def play(visits):
-        kept = places.Places(guests=1)
-
         async def whole():
+            kept = places.Places(guests=1)
             try:
                 await visits(kept, partial(begin, kept))
             finally:
                 await kept.shutdown_all(now=True)
+                kept.context.destroy(linger=0)  # else by the garbage collector, which can wait for ever
 
         asyncio.run(whole())
 
@@ -42,14 +42,14 @@ def visit(monkeypatch):
     return play
 
 
-def test_places_are_given_back():
+def test_places_are_given_back(visit):
     """Of a page that nobody looks at soon, of an idle one after a while."""
 
-    async def pages():
-        kept = places.Places()
-        one = await kept.start_kernel()
+    async def visits(kept, begin):
+        page, first = await begin("one")
+        page.whole = time.monotonic()
+        one = first.result()
         kernel = kept.get_kernel(one)
-        kept.start_watching_activity(one)
         kept.notify_connect(one)
         kernel.execution_state = "idle"
         kernel.last_activity -= timedelta(seconds=300)
@@ -62,14 +62,15 @@ def test_places_are_given_back():
         kernel.execution_state = "idle"
         await kept.cull_kernel_if_idle(one)
         assert kept.list_kernel_ids() == []
-        two = await kept.start_kernel()
-        kernel = kept.get_kernel(two)
+        page, second = await begin("two")
+        page.whole = time.monotonic()
+        kernel = kept.get_kernel(second.result())
         kernel.execution_state = "idle"
         kernel.last_activity -= timedelta(seconds=31)
-        await kept.cull_kernel_if_idle(two)
+        await kept.cull_kernel_if_idle(second.result())
         assert kept.list_kernel_ids() == []
 
-    asyncio.run(pages())
+    visit(visits)
 
 
 def test_a_page_waits_a_little_for_a_place(visit):

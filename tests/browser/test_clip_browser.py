@@ -27,6 +27,12 @@ COLOURED = """(canvas, colour) => {
   }
   return n;
 }"""
+LATER = "(time) => Number(document.querySelector('.wb-cursor').dataset.time) >= time"
+SOUGHT = """() => {
+  const film = document.querySelector(".wb-film"), share = film.currentTime / film.duration;
+  const shown = Number(document.querySelector(".wb-cursor").dataset.time);
+  return !film.seeking && share > 0.4 && share < 0.7 && Math.abs(shown - film.currentTime) < 0.05;
+}"""
 COLOURS = """(canvas) => {
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return new Set(new Uint32Array(data.buffer)).size;
@@ -53,15 +59,15 @@ def test_the_cursor_moves_with_the_player_and_the_player_with_the_cursor(page, p
     assert "brow" in legends.nth(0).inner_text().lower(), "action units"
     assert all(name in legends.nth(1).inner_text() for name in joint_run.params["classes"])
     places = [cursor.bounding_box()["x"]]
-    film.evaluate("film => film.play()")
+    film.evaluate("film => { film.playbackRate = 0.25; film.play(); }")
     for _ in range(3):
-        page.wait_for_timeout(300)
+        page.wait_for_function(LATER, arg=float(cursor.get_attribute("data-time")) + 0.1)
         places.append(cursor.bounding_box()["x"])
     assert places == sorted(set(places)), places
     film.evaluate("film => film.pause()")
     box = page.locator(".wb-stack").bounding_box()
     page.mouse.click(box["x"] + 0.6 * box["width"], box["y"] + 20)
-    page.wait_for_timeout(500)
+    page.wait_for_function(SOUGHT)
     now = film.evaluate("film => [film.currentTime, film.duration]")
     assert 0.4 < now[0] / now[1] < 0.7
     assert abs(float(cursor.get_attribute("data-time")) - now[0]) < 0.05

@@ -78,10 +78,11 @@ def test_a_dropped_file_is_answered_and_one_that_vanished_stops_nobody(page, pan
     page.locator(".wb-drop").evaluate(DROP, ["dropped.mp4", content])
     page.locator('.wb-answer[data-name="dropped.mp4"] td[data-share]').first.wait_for()
     assert not page.locator(".wb-drop.wb-over").count()
-    for name, size in (("large.mp4", 7_900_000), ("gone.mp4", 1000)):
-        (tmp_path / name).write_bytes(bytes(size))
-    page.set_input_files(".wb-drop input[type=file]", [str(tmp_path / "large.mp4"), str(tmp_path / "gone.mp4")])
-    (tmp_path / "gone.mp4").unlink()  # while the first is on its way
+    files = [tmp_path / name for name in ("large 1.mp4", "large 2.mp4", "large 3.mp4", "gone.mp4")]
+    for file in files:
+        file.write_bytes(bytes(7_900_000))
+    page.set_input_files(".wb-drop input[type=file]", files)
+    files[-1].unlink()  # while the first are on their way
     page.get_by_text("gone.mp4: this could not be read").wait_for()
     page.locator(".wb-drop").evaluate(DROP, ["after.mp4", content])
     page.locator('.wb-answer[data-name="after.mp4"] td[data-share]').first.wait_for()
