@@ -1,18 +1,21 @@
 """Downloads that break and go on, wrong bytes, and archives that mean harm, against a real server."""
 
 import fcntl
+import gc
 import gzip
 import hashlib
 import io
 import json
 import resource
 import tarfile
+import threading
 import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 from local_server import serve
+from rich.live import Live
 
 from workbench.cli.common import progress as cli_progress
 from workbench.download import download, resolve, unpack
@@ -96,6 +99,24 @@ def test_the_bars_count_bytes(capsys):
         shown = "".join(capsys.readouterr())
         assert "a.zip" in shown
         assert "200.0/200.0 MB" in shown or "200M/200M" in shown
+
+
+def test_a_bar_that_is_given_up_by_the_thread_that_draws_it_is_ended():
+    """As the garbage collector does, wherever it happens to be called."""
+    for unit in ("", "B"):
+        before = [one for one in gc.get_objects() if type(one) is Live]
+        bar = cli_progress([1, 2, 3], description="given up", unit=unit)
+        next(bar)
+        (live,) = (one for one in gc.get_objects() if type(one) is Live and one not in before)
+
+        def give_up(bar=bar, live=live):
+            with live._lock:  # as while it draws
+                bar.close()
+
+        drawing = threading.Thread(target=give_up, daemon=True)
+        drawing.start()
+        drawing.join(10)
+        assert not drawing.is_alive()
 
 
 @pytest.mark.parametrize("etags", [True, False])

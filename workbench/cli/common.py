@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from operator import length_hint
 from pathlib import Path
 from typing import Annotated
 
@@ -21,23 +22,25 @@ Accept = Annotated[bool, typer.Option("--accept-licence", help="I have read the 
 
 
 def progress(items, *, total=None, description="", unit="", done=0):
-    """Show a bar on the error stream while going through `items`; with unit "B", the items are numbers of bytes."""
-    from rich.progress import track
+    """Show a bar on the error stream while going through `items`; with unit "B", the items are numbers of bytes.
 
-    if unit == "B":
-        return _byte_bar(items, total, description, done)
-    return track(items, description=description, total=total, console=errors)
-
-
-def _byte_bar(items, total, description, done):
+    `rich.progress.track` waits for a thread of its own when it is given up. Where the garbage collector gives it up
+    within the thread that draws, which holds what the other waits for, neither goes on, nor does whoever prints next.
+    """
     from rich import progress as bars
 
-    columns = (bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
+    if unit == "B":
+        columns = (bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
+    else:
+        columns = (bars.TaskProgressColumn(), bars.TimeRemainingColumn(elapsed_when_finished=True))
     with bars.Progress(bars.TextColumn("{task.description}"), bars.BarColumn(), *columns, console=errors) as shown:
-        task = shown.add_task(escape(description), total=total, completed=done)
+        task = shown.add_task(escape(description), total=total or length_hint(items) or None, completed=done)
         for item in items:
-            shown.advance(task, item)
+            if unit == "B":
+                shown.advance(task, item)
             yield item
+            if unit != "B":
+                shown.advance(task)
 
 
 def accepted(declared, given: bool) -> bool:
