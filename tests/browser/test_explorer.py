@@ -17,6 +17,7 @@ REPLAYED = """() => {
   const film = document.querySelector(".wb-film");
   film.addEventListener("seeked", () => { window.replayed = film.currentTime; }, { once: true });
 }"""
+FIRST = "01-01-03-01-01-01-01"
 TIME = "(document.querySelector('.wb-film') || {}).currentTime"
 
 
@@ -49,8 +50,11 @@ def test_a_lasso_lists_clips_and_a_click_plays_one(page, explorer, shot, tmp_pat
     middle = (point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
     page.mouse.move(*middle, steps=4)
     page.wait_for_selector(".hoverlayer .hovertext")
-    page.mouse.click(*middle)
-    page.mouse.move(*places[0], steps=4)  # at once over other points, and away
+    other = page.locator(".js-plotly-plot .scatterlayer path.point").nth(8).bounding_box()
+    page.mouse.click(other["x"] + other["width"] / 2, other["y"] + other["height"] / 2)
+    page.mouse.click(*middle)  # while the kernel is busy with the other
+    page.mouse.move(*places[0], steps=4)  # and away, at once
+    page.wait_for_function(f"document.querySelector('.wb-player .wb-title').textContent.startsWith('{FIRST}')")
     page.wait_for_function(f"{TIME} > 0.8")
     page.evaluate(REPLAYED)
     page.mouse.click(*middle)  # a click like the last one
