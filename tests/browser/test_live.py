@@ -177,7 +177,7 @@ def ready(page, run: runs.Run) -> None:
 def quick(page) -> bool:
     """Say whether the last answers came in time, as the page's corner tells."""
     said = re.match(LATENCY, page.inner_text(".wb-live .latency"))
-    _, p95, browser, rate = map(int, said.groups())
+    _, p95, browser, rate = map(int, said.groups()) if said else (0, 0, 0, 0)
     return p95 < 400 and browser < 2000 and 5 <= rate <= 16
 
 

@@ -33,14 +33,12 @@ def progress(items, *, total=None, description="", unit="", done=0):
         columns = (bars.DownloadColumn(), bars.TransferSpeedColumn(), bars.TimeRemainingColumn())
     else:
         columns = (bars.TaskProgressColumn(), bars.TimeRemainingColumn(elapsed_when_finished=True))
+    total = length_hint(items) or None if total is None else total
     with bars.Progress(bars.TextColumn("{task.description}"), bars.BarColumn(), *columns, console=errors) as shown:
-        task = shown.add_task(escape(description), total=total or length_hint(items) or None, completed=done)
+        task = shown.add_task(escape(description), total=total, completed=done)
         for item in items:
-            if unit == "B":
-                shown.advance(task, item)
             yield item
-            if unit != "B":
-                shown.advance(task)
+            shown.advance(task, item if unit == "B" else 1)
 
 
 def accepted(declared, given: bool) -> bool:

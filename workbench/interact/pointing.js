@@ -4,11 +4,8 @@ function render({ model, el }) {
   el.style.display = "none";
   let wait = 0;
   const figure = () => {
-    for (let around = el.parentElement; around; around = around.parentElement) {
-      const found = around.querySelector(".js-plotly-plot");
-      if (found) return found.on ? found : null;
-    }
-    return null;
+    const box = el.closest(".widget-box"), found = box && box.querySelector(".js-plotly-plot"); // not another's on the page
+    return found && found.on ? found : null;
   };
   const places = (event) => event.points.map((point) => point.pointIndex);
   const told = {

@@ -10,10 +10,10 @@ from workbench.interact.assets import text
 
 
 class Pointing(anywidget.AnyWidget):
-    """Calls back for each click on a point, and each lasso, in the plotly figure that stands beside it in a box.
+    """Calls back for each click on a point, and each lasso, in the plotly figure that stands in the same box.
 
     plotly's own widget has one state for whatever the pointer does, hovering too. While the kernel is busy the last
-    state alone is kept, so that a click is lost when the pointer moves on, and one like the last click is never told.
+    state alone is kept: a click can be lost when the pointer moves on, and one like a click under way is not told.
 
     Parameters
     ----------
