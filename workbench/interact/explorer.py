@@ -159,8 +159,8 @@ def _panels(names: list[str]) -> go.Figure:
         figure.update_xaxes(title_text=f"{title} 1", **bare, **place)
         figure.update_yaxes(title_text=f"{title} 2", **bare, **place)
     margin = {"l": 30, "r": 10, "t": 28, "b": 34}
-    figure.update_layout(dragmode="lasso", height=430, margin=margin, showlegend=False, template="plotly_white")
-    figure.update_layout(autosize=True, font={"family": "sans-serif", "size": 12, "color": "#222222"})
+    figure.update_layout(dragmode="lasso", clickanywhere=True, height=430, margin=margin, template="plotly_white")
+    figure.update_layout(autosize=True, showlegend=False, font={"family": "sans-serif", "size": 12, "color": "#222222"})
     return figure
 
 
