@@ -15,8 +15,6 @@ from workbench import evaluation
 from workbench.emotions import EMOTIONS, probability_columns
 from workbench.errors import WorkbenchError
 
-OOF = Path(__file__).parents[2] / "shared" / "data" / "splits" / "other_oof" / "actor_independent_oof.csv"
-
 
 def predictions_table(n_speakers=6, n_takes=40, emotions=EMOTIONS, *, skill=1.0, seed=0, run_seed=0, **names):
     """Predictions of a system: `skill` is how far the true emotion's score stands out, speaker by speaker."""
@@ -266,10 +264,9 @@ def test_paired_interval_is_narrower_than_the_two_apart():
     assert result["high"] - result["low"] < 0.5 * (high - low)
 
 
-@pytest.mark.skipif(not OOF.is_file(), reason="the real predictions are not here")
 @pytest.mark.parametrize(("system", "known"), [("fusion_paper", 0.642), ("audio", 0.547), ("video", 0.447)])
-def test_real_out_of_fold_predictions_score_what_is_known_of_them(system, known):
-    table = real_predictions(system)
+def test_real_out_of_fold_predictions_score_what_is_known_of_them(shared, system, known):
+    table = real_predictions(shared, system)
     score = evaluation.score(table)
     assert (score["n_clips"], score["n_speakers"]) == (2452, 24)
     assert score["accuracy"] == pytest.approx(known, abs=5e-4)
@@ -281,9 +278,9 @@ def test_real_out_of_fold_predictions_score_what_is_known_of_them(system, known)
     assert matrix.shape == (8, 8)
 
 
-def real_predictions(system: str) -> pd.DataFrame:
+def real_predictions(shared: Path, system: str) -> pd.DataFrame:
     """Return the published out-of-fold probabilities of one column group as a predictions table."""
-    oof = pd.read_csv(OOF)
+    oof = pd.read_csv(shared / "data" / "splits" / "other_oof" / "actor_independent_oof.csv")
     probabilities = oof[[f"{system}_p{number}" for number in range(8)]].set_axis(probability_columns(EMOTIONS), axis=1)
     return probabilities.assign(
         run="oof", study="published", variant=system, corpus="ravdess", protocol="speaker-disjoint", seed=0,

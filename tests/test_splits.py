@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,6 @@ from workbench.emotions import EMOTIONS
 from workbench.errors import WorkbenchError
 from workbench.splits import PROTOCOLS, LeakError, audit, grouped, inner_split, make_folds
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
-RAVDESS = SHARED / "ravdess" / "Audio_Speech_Actors_01-24"
-SPLITS = SHARED / "splits"
 ORDINARY = [name for name in PROTOCOLS if name not in ("frontal-to-turned", "given")]  # those that test every clip
 
 
@@ -269,10 +265,9 @@ def test_inner_split_errors():
         inner_split(clips.drop_duplicates("emotion"), range(8), seed=0, by="take")
 
 
-@pytest.mark.skipif(not RAVDESS.is_dir(), reason="the real recordings are not here")
-def test_pairs_of_the_real_ravdess():
+def test_pairs_of_the_real_ravdess(shared):
     rows = []
-    for path in sorted(RAVDESS.rglob("*.flac")):
+    for path in sorted((shared / "data" / "ravdess" / "Audio_Speech_Actors_01-24").rglob("*.flac")):
         _, _, emotion, _, _, _, actor = path.stem.split("-")
         sex = "male" if int(actor) % 2 else "female"
         rows.append((path.stem, path.stem[3:], f"ravdess-{actor}", sex, EMOTIONS[int(emotion) - 1]))
@@ -283,11 +278,9 @@ def test_pairs_of_the_real_ravdess():
     assert {len(fold.test) for fold in folds} == {120}
 
 
-@pytest.mark.skipif(not SPLITS.is_dir(), reason="the published splits are not here")
-def test_the_published_cremad_split_is_caught():
-    sides = [
-        pd.read_csv(SPLITS / "ogm_ge_cremad" / f"{side}.csv", names=["clip", "label"]) for side in ("train", "test")
-    ]
+def test_the_published_cremad_split_is_caught(shared):
+    folder = shared / "data" / "splits" / "ogm_ge_cremad"
+    sides = [pd.read_csv(folder / f"{side}.csv", names=["clip", "label"]) for side in ("train", "test")]
     clips = pd.concat(sides, ignore_index=True)
     clips = clips.assign(take=clips["clip"], speaker="cremad-" + clips["clip"].str[:4])
     train, test = np.split(np.arange(len(clips)), [len(sides[0])])
@@ -300,12 +293,11 @@ def test_the_published_cremad_split_is_caught():
     }
 
 
-@pytest.mark.skipif(not SPLITS.is_dir(), reason="the published splits are not here")
 @pytest.mark.parametrize("fold", range(1, 7))
-def test_the_published_emobox_folds_pass(fold):
+def test_the_published_emobox_folds_pass(shared, fold):
     sides = []
     for side in ("train", "test"):
-        lines = (SPLITS / "emobox_ravdess" / f"fold{fold}_{side}.jsonl").read_text().splitlines()
+        lines = (shared / "data" / "splits" / "emobox_ravdess" / f"fold{fold}_{side}.jsonl").read_text().splitlines()
         keys = [json.loads(line)["key"] for line in lines]
         sides.append(pd.DataFrame({"clip": keys, "take": keys, "speaker": [key[-2:] for key in keys]}))
     clips = pd.concat(sides, ignore_index=True)
