@@ -10,6 +10,7 @@ from workbench import datasets
 from workbench.interact.explorer import EmbeddingExplorer
 clips = datasets.corpus("demo", ROOT).clips()
 angle = np.linspace(0, 6, len(clips))
+angle[-1] = angle[-2] + 0.008  # one over the other, but for two pixels
 maps = {"tsne": np.stack([np.cos(angle), np.sin(angle)], axis=1), "umap": np.stack([angle, angle % 2], axis=1)}
 EmbeddingExplorer(clips[["clip", "emotion", "speaker", "sex", "text"]], maps, table=clips)
 """
@@ -70,6 +71,14 @@ def test_a_lasso_lists_clips_and_a_click_plays_one(page, explorer, shot, tmp_pat
     page.mouse.click(*middle)  # a click like the last one
     page.wait_for_function("window.replayed < 0.5")
     page.wait_for_function(f"{TIME} > 0.6")
+    below = page.locator(".js-plotly-plot .scatterlayer path.point").nth(14).bounding_box()
+    page.mouse.move(below["x"] + below["width"] / 2, below["y"] + below["height"] / 2, steps=4)
+    page.wait_for_function("(document.querySelector('.hovertext') || {textContent: ''}).textContent.includes('sad')")
+    said = page.text_content(".hovertext").split("emotion")[0].removeprefix("clip: ")
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_function(f"document.querySelector('.wb-player .wb-title').textContent.startsWith('{said}')")
+    page.wait_for_function(f"{TIME} > 0.8")
     page.set_viewport_size({"width": 1280, "height": 1300})
     page.wait_for_timeout(SECOND)
     shot(page, "embedding_explorer_voila")

@@ -8,7 +8,8 @@ function render({ model, el }) {
     return found && found.on ? found : null;
   };
   const places = (event) => event.points.map((point) => point.pointIndex);
-  // Plotly looks at what the pointer is over once in 50 ms: a click sooner names the point looked at before it.
+  // Plotly looks at what the pointer is over once in 50 ms: a click sooner names the point looked at before it. This is
+  // its measure ("hover" of scatter), so that a click means what the text says: of points that overlap, the upper one.
   const under = (pointer) => {
     const frame = plot.getBoundingClientRect(), layout = plot._fullLayout;
     const x = pointer.clientX - frame.left, y = pointer.clientY - frame.top;
@@ -17,8 +18,10 @@ function render({ model, el }) {
     for (const trace of plot._fullData) {
       const [across, up] = ["xaxis", "yaxis"].map((axis) => layout[axis + trace[axis].slice(1)]);
       if (!within(across, x) || !within(up, y)) continue; // another panel
+      const radius = Math.max(3, trace.marker.size / 2);
       trace.x.forEach((value, i) => {
-        const away = Math.hypot(across._offset + across.d2p(value) - x, up._offset + up.d2p(trace.y[i]) - y);
+        const middle = Math.hypot(across._offset + across.d2p(value) - x, up._offset + up.d2p(trace.y[i]) - y);
+        const away = Math.max(middle - radius, 1 - 3 / radius);
         if (away <= least) [nearest, least] = [[i], away];
       });
     }

@@ -15,7 +15,7 @@ class Pointing(anywidget.AnyWidget):
     plotly's own widget has one state for whatever the pointer does, hovering too. While the kernel is busy the last
     state alone is kept: a click can be lost when the pointer moves on, and one like a click under way is not told.
     Which point a click means is told by where it was, as plotly looks only once in 50 ms at what is there. A figure of
-    scatter plots with `clickanywhere` in its layout tells every click.
+    scatter plots, each with markers of one size and `clickanywhere` in its layout, tells every click.
 
     Parameters
     ----------
