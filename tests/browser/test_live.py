@@ -99,6 +99,17 @@ def microphone(clip, tmp_path_factory) -> str:
     return f"--use-file-for-fake-audio-capture={path}"
 
 
+def as_camera(frame: np.ndarray) -> np.ndarray:
+    """Fit a picture into the camera's size, unstretched: between bars where it has another shape."""
+    height, width = frame.shape[:2]
+    scale = min(SIZE[0] / width, SIZE[1] / height)
+    fitted = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    down, across = SIZE[1] - fitted.shape[0], SIZE[0] - fitted.shape[1]
+    return cv2.copyMakeBorder(
+        fitted, down // 2, down - down // 2, across // 2, across - across // 2, cv2.BORDER_CONSTANT
+    )
+
+
 @pytest.fixture(scope="session")
 def guest_browser(launch, clip, microphone, tmp_path_factory):
     """A browser whose camera and microphone play the clip again and again."""
@@ -107,7 +118,7 @@ def guest_browser(launch, clip, microphone, tmp_path_factory):
     with path.open("wb") as film:
         film.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (*SIZE, FPS))
         for frame in frames:
-            yuv = cv2.cvtColor(cv2.resize(frame, SIZE, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2YUV_I420)
+            yuv = cv2.cvtColor(as_camera(frame), cv2.COLOR_RGB2YUV_I420)
             film.write(b"FRAME\n" + yuv.tobytes())
     return launch(*FAKE, f"--use-file-for-fake-video-capture={path}", microphone)
 
@@ -125,7 +136,7 @@ def page(guest_browser):
 def boxes(clip) -> np.ndarray:
     """Where the face is in the clip (k, 4), as shares of its size."""
     frames, _ = media.read_frames(clip, np.arange(0, media.probe(clip).duration, 0.25))
-    found = [faces.DlibHog(320)(cv2.resize(frame, SIZE)) for frame in frames]
+    found = [faces.DlibHog(320)(as_camera(frame)) for frame in frames]
     return np.concatenate([each[:, :4] for each in found]) / (*SIZE, *SIZE)
 
 
