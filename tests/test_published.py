@@ -53,7 +53,7 @@ def first(study):
     for settings in (study.variants | study.cited).values():
         published = dict(settings.get("published", {}))
         row = published.pop("row", None)
-        for key in ("note", "setting"):
+        for key in ("note", "setting", "reached"):
             published.pop(key, None)
         for fold, value in published.pop("by_fold", {}).items():
             yield row, "accuracy@" + re.sub(r"(?<=[A,])0", "", fold), value  # A01,02 is the source's A1,2

@@ -11,6 +11,7 @@ import pytest
 from workbench import evaluation, figures, runs, studies
 from workbench.errors import WorkbenchError
 from workbench.studies import Study, results, showing, tables, writing
+from workbench.studies.places import Place
 
 SETTING = "two classes, random split"
 ALL, HALF = "11" * 4, "10" * 4  # of four speakers, each with a happy and a sad take: which are told
@@ -38,6 +39,18 @@ def study(variants, *, protocol="random", classes=("happy", "sad"), **changes):
     return Study(**about | changes)
 
 
+def as_published(made, mine, **changes):
+    """Return conditions that are as published, of every variant and protocol of some predictions."""
+    index = pd.MultiIndex.from_frame(mine[["variant", "protocol"]].drop_duplicates())
+    usual = {"size": "full", "n_folds": 5, "folds": 99, "takes": 2452, "speakers": 24}
+    usual |= {"fitted_least": 100, "fitted_most": 100, "weights": "none"}
+    return pd.DataFrame({key: [value] * len(index) for key, value in (usual | changes).items()}, index)
+
+
+def table_of(made, mine, **options):
+    return tables.table(made, mine, **{"conditions": as_published(made, mine), **options})
+
+
 def both(variant, same, unseen, **options):
     parts = [
         predictions(variant, "random", same, **options),
@@ -63,7 +76,7 @@ def columns(table, part=0):
 
 def test_published_same_protocol_unseen_and_the_differences_by_hand():
     made = study({"a": {"title": "A", "published": {"accuracy": 80.0}}, "b": {"title": "B"}})
-    table = tables.table(made, both("a", ALL, HALF))
+    table = table_of(made, both("a", ALL, HALF))
     assert columns(table) == ["published", "ours, same protocol", "ours, unseen speakers", "UAR, unseen",
                               "ours less published", "same protocol less unseen"]  # fmt: skip
     assert cell(table, "a", "published")["value"] == 80
@@ -80,7 +93,7 @@ def test_published_same_protocol_unseen_and_the_differences_by_hand():
 def test_intervals_are_those_over_speakers_and_over_pairs_of_takes():
     same, unseen = "11101111", "11010010"
     mine = both("a", same, unseen)
-    table = tables.table(study({"a": {"published": {"accuracy": 80.0}}}), mine)
+    table = table_of(study({"a": {"published": {"accuracy": 80.0}}}), mine)
     sides = [mine[mine["protocol"] == protocol] for protocol in ("random", "speaker-disjoint")]
     low, high = evaluation.interval(sides[0])
     assert [87.5, 100 * low, 100 * high] == numbers(cell(table, "a", "ours, same protocol"))
@@ -93,17 +106,17 @@ def test_intervals_are_those_over_speakers_and_over_pairs_of_takes():
 
 def test_a_protocol_or_variant_without_results_is_said_not_to_be_run():
     made = study({"a": {"published": {"accuracy": 80.0, "best": 90.0}}})
-    table = tables.table(made, predictions("a", "speaker-disjoint", HALF))
+    table = table_of(made, predictions("a", "speaker-disjoint", HALF))
     for column in ("ours, same protocol", "ours less published", "same protocol less unseen", "best, same protocol"):
         assert cell(table, "a", column)["text"] == "not run"
     assert numbers(cell(table, "a", "ours, unseen speakers")) == [50, 50, 50]
     apart = pd.concat([predictions("a", "random", "1111"), both("a", "", HALF).query("take > 't3'")])
-    assert cell(tables.table(made, apart), "a", "same protocol less unseen")["text"] == "no take in both"
+    assert cell(table_of(made, apart), "a", "same protocol less unseen")["text"] == "no take in both"
 
 
 def test_where_the_published_protocol_keeps_speakers_apart_one_column_is_ours():
     made = study({"a": {"published": {"accuracy": 40.0}}}, protocol="leave-one-speaker-out")
-    table = tables.table(made, predictions("a", "leave-one-speaker-out", HALF))
+    table = table_of(made, predictions("a", "leave-one-speaker-out", HALF))
     assert columns(table) == ["published", "ours, unseen speakers", "UAR, unseen", "ours less published"]
     assert numbers(cell(table, "a", "ours less published")) == [10, 10, 10]
     assert any("leave-one-speaker-out, the published protocol" in note for note in table.notes)
@@ -118,10 +131,10 @@ def test_kinds_of_numbers_by_hand():
     parts += [both("a", "11110000", ALL, usage="train"), both("a", "10000000", ALL, usage="validation")]
     costs = pd.DataFrame({"parameters": {"a": 26_813_704}, "multiply_adds": {"a": 4.2e9}})
     made = study({"a": {"published": published}}, measures=["accuracy", "multiply_adds", "latency_ms"])
-    table = tables.table(made, pd.concat(parts), costs=costs)
+    table = table_of(made, pd.concat(parts), costs=costs)
     assert list(table.cells["table"].unique()) == [
         "accuracy", "worst, best, sd", "train, validation", "precision, recall, F1",
-        "loss, sd of loss, parameters, multiply-adds",
+        "loss, sd of loss, parameters, multiply-adds", "conditions",
     ]  # fmt: skip
     found = table.cells.set_index("column")["value"]
     certain, missed = -np.log(0.8), -np.log(0.2)
@@ -149,17 +162,17 @@ def test_kinds_of_numbers_by_hand():
 
 def test_a_spread_is_over_folds_where_there_is_one_seed():
     made = study({"a": {"published": {"sd": 3.0}}})
-    table = tables.table(made, both("a", "11110000", HALF, folds=("fold1", "fold2")))
+    table = table_of(made, both("a", "11110000", HALF, folds=("fold1", "fold2")))
     assert cell(table, "a", "sd, same protocol")["value"] == pytest.approx(100 / np.sqrt(2))
     assert "Spread of ours: over 2 folds." in table.notes
-    alone = tables.table(made, both("a", ALL, HALF))
+    alone = table_of(made, both("a", ALL, HALF))
     assert np.isnan(cell(alone, "a", "sd, published")["low"])
     assert "sd, same protocol" not in columns(alone)
 
 
 def test_another_corpus_is_allowed_and_labelled_and_greyed():
     made = study({"a": {"title": "A", "published": {"accuracy": 80.0}}}, classes=("calm", "happy", "sad"))
-    table = tables.table(made, both("a", ALL, HALF, corpus="demo"))
+    table = table_of(made, both("a", ALL, HALF, corpus="demo"))
     assert table.warnings == [
         "Corpus demo (synthetic: says nothing about people) in place of ravdess: "
         "the published column is not comparable.",
@@ -172,13 +185,13 @@ def test_another_corpus_is_allowed_and_labelled_and_greyed():
     assert "(80.0)" in writing.text(table)
     for form in ("markdown", "latex", "html", "text"):
         assert "in place of ravdess" in writing.write(table, form)
-    rows = pd.read_csv(io.StringIO(writing.csv(table)))
+    rows = pd.read_csv(io.StringIO(writing.csv(table))).query("table != 'conditions'")
     assert rows.set_index("column")["comparable"].to_dict() == {name: name != "published" for name in columns(table)}
     assert ",80,,,,false" in writing.csv(table)
 
 
 def test_without_published_numbers_no_corpus_stands_in_for_another():
-    table = tables.table(study({"a": {"title": "A"}}), both("a", ALL, HALF, corpus="demo"))
+    table = table_of(study({"a": {"title": "A"}}), both("a", ALL, HALF, corpus="demo"))
     assert table.warnings == []
     assert "Corpus demo (synthetic: says nothing about people): 8 takes" in writing.markdown(table)
 
@@ -197,7 +210,7 @@ def test_a_setting_of_its_own_says_that_a_number_was_reached_elsewhere():
     calm = {name: of[name].replace({"sad": "calm", "c1": "c9", "t1": "t9"}).query("take == 't9'") for name in of}
     for name in ("here", "there"):
         of[name] = pd.concat([of[name], calm[name]], ignore_index=True)
-    table = tables.table(made, pd.concat(of.values(), ignore_index=True))
+    table = table_of(made, pd.concat(of.values(), ignore_index=True))
     comparable = {name: cell(table, name, "published")["comparable"] for name in variants}
     assert comparable == {"here": True, "there": False, "matched": True, "lacking": False}
     assert np.isnan(cell(table, "there", "ours less published")["value"])
@@ -209,15 +222,16 @@ def test_groups_stand_together_and_cited_systems_below():
                 "c": {"title": "C", "group": "one", "published": {"row": "1.2"}}, "d": {"title": "D"}}  # fmt: skip
     cited = {"x": {"title": "Doe (2027)", "published": {"accuracy": 70.0, "note": "as Doe prints it"}}}
     made, mine = study(variants, cited=cited), both("a", ALL, HALF)
-    table = tables.table(made, mine)
-    lines = [line.split("|")[1].strip() for line in writing.markdown(table).splitlines() if line.startswith("|")]
+    table = table_of(made, mine)
+    above = writing.markdown(table).partition("**conditions**")[0]
+    lines = [line.split("|")[1].strip() for line in above.splitlines() if line.startswith("|")]
     heading = "**systems of others, not rebuilt here**"
     assert lines[2:] == ["D", "**one**", "A", "C", "**two**", "B", heading, "Doe (2027)"]
     assert cell(table, "x", "published")["value"] == 70
     assert cell(table, "x", "ours, same protocol")["text"] == ""
     assert "Doe (2027): as Doe prints it." in table.notes
     assert "| 1.2 " in writing.markdown(table)
-    some = writing.markdown(tables.table(made, mine, variants=["c", "a"]))
+    some = writing.markdown(table_of(made, mine, variants=["c", "a"])).partition("**conditions**")[0]
     assert [line.split("|")[1].strip() for line in some.splitlines() if line.startswith("|")][2:] == [
         "**one**",
         "C",
@@ -229,14 +243,14 @@ def test_by_fold_ours_stands_beside_where_the_names_match_and_apart_where_not():
     published = {"by_fold": {"A01,02": 90.0, "A03,04": 70.0}}
     made = study({"a": {"published": published}}, protocol="speaker-pairs")
     mine = predictions("a", "speaker-pairs", "11110100", folds=("A01,02", "A03,04"))
-    table = tables.table(made, mine)
+    table = table_of(made, mine)
     lines = {detail: [cell(table, "a", name, part=1, detail=detail)["value"] for name in ("A01,02", "A03,04", "mean")]
              for detail in ("published", "ours, unseen speakers")}  # fmt: skip
     assert lines == {"published": [90, 70, 80], "ours, unseen speakers": [100, 25, 62.5]}
     assert cell(table, "a", "published")["value"] == 80, "the mean of the folds, for nothing else is printed"
     assert cell(table, "a", "ours less published")["value"] == pytest.approx(62.5 - 80)
-    other = tables.table(made, mine.replace({"A01,02": "fold1", "A03,04": "fold2"}))
-    assert list(other.cells["table"].unique()) == ["accuracy", "by fold", "by fold, ours"]
+    other = table_of(made, mine.replace({"A01,02": "fold1", "A03,04": "fold2"}))
+    assert list(other.cells["table"].unique()) == ["accuracy", "by fold", "by fold, ours", "conditions"]
     ours = [cell(other, "a", name, part=2, detail="ours, unseen speakers")["value"] for name in columns(other, 2)]
     assert (columns(other, 2), ours) == (["fold1", "fold2", "mean"], [100, 25, 62.5])
 
@@ -245,7 +259,7 @@ def test_by_seed_and_what_of_it_was_not_run():
     published = {"accuracy": 80.0, "by_seed": {27: 90.0, 31: 70.0}, "n_neighbors": {27: 4, 31: 1}}
     made = study({"a": {"published": published}, "b": {"published": published}})
     parts = [predictions("a", "random", told, seed=seed) for seed, told in ((27, ALL), (31, HALF))]
-    table = tables.table(made, pd.concat([*parts, predictions("a", "speaker-disjoint", HALF)], ignore_index=True))
+    table = table_of(made, pd.concat([*parts, predictions("a", "speaker-disjoint", HALF)], ignore_index=True))
     ours = [cell(table, "a", name, part=1, detail="ours, same protocol")["value"] for name in ("27", "31", "mean")]
     assert ours == [100, 50, 75]
     assert cell(table, "b", "mean", part=1, detail="ours, same protocol")["text"] == "not run"
@@ -256,7 +270,7 @@ def test_by_seed_and_what_of_it_was_not_run():
 def test_by_class_and_the_settings_of_a_published_table():
     report = {"happy": {"precision": 60.0, "recall": 81.0, "f1": 69.0}, "sad": {"f1": 37.0}}
     published = {"by_class": report, "settings": {"epochs": 70, "dropout": [0.1, 0.2]}}
-    table = tables.table(study({"a": {"published": published}}), both("a", HALF, ALL))
+    table = table_of(study({"a": {"published": published}}), both("a", HALF, ALL))
     by_class = {column: cell(table, "a", column, part=1, detail="happy")["value"] for column in columns(table, 1)}
     assert by_class == pytest.approx({
         "precision, published": 60, "precision, same protocol": 50, "precision, unseen speakers": 100,
@@ -270,7 +284,7 @@ def test_by_class_and_the_settings_of_a_published_table():
 def test_what_comes_beside_the_test_has_its_column():
     made = study({"a": {}}, protocol="frontal-to-turned")
     mine = [predictions("a", "frontal-to-turned", HALF), predictions("a", "frontal-to-turned", ALL, usage="frontal")]
-    assert cell(tables.table(made, pd.concat(mine)), "a", "frontal, unseen")["value"] == 100
+    assert cell(table_of(made, pd.concat(mine)), "a", "frontal, unseen")["value"] == 100
 
 
 def test_formats_take_every_sign_for_itself():
@@ -278,7 +292,7 @@ def test_formats_take_every_sign_for_itself():
     made = study(
         {"a": {"title": title, "group": "g_1 & 2", "published": {"accuracy": 80.0, "note": title}}}, title="T_1 & 2 %"
     )
-    table = tables.table(made, both("a", HALF, ALL))
+    table = table_of(made, both("a", HALF, ALL))
     assert r"50 % of A_1 & {x} \| \<y\> \*z\* ~ ^ # $ \\ \[w\]" in writing.markdown(table)
     assert "50 % of A_1 &amp; {x} | &lt;y&gt; *z*" in writing.html(table)
     assert "<y>" not in writing.html(table)
@@ -291,16 +305,17 @@ def test_formats_take_every_sign_for_itself():
     assert bare.count("{") == bare.count("}") > 0
     assert not set("$~^#_|<>") & set(bare.replace("$-$", "").replace(r"\ifdim\width>", ""))
     for place in ("table", "tabular"):
-        assert latex.count(f"\\begin{{{place}}}") == latex.count(f"\\end{{{place}}}") == 1
+        assert latex.count(f"\\begin{{{place}}}") == latex.count(f"\\end{{{place}}}") == 2
     rows = [line for line in latex.splitlines() if line.endswith(r"\\") and "shortstack" not in line]
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns(table))}
+    widths = {len(re.findall(r"(?<!\\)&", row)) for row in rows}
+    assert widths == {len(columns(table)), len(columns(table, 1))}
     assert "$-$50.0 [$-$50.0, $-$50.0]" in latex
     with pytest.raises(WorkbenchError, match="unknown format 'pdf': choose from csv, html, latex, markdown, text"):
         writing.write(table, "pdf")
 
 
 def test_csv_holds_numbers_and_is_saved_with_the_other_three(tmp_path):
-    table = tables.table(study({"a": {"title": "A", "published": {"accuracy": 80.0}}, "b": {}}), both("a", ALL, HALF))
+    table = table_of(study({"a": {"title": "A", "published": {"accuracy": 80.0}}, "b": {}}), both("a", ALL, HALF))
     files = figures.save_table(table, "full", folder=tmp_path)
     assert [path.name for path in files] == [
         f"made_up_ravdess_full.{suffix}" for suffix in ("md", "tex", "csv", "html")
@@ -318,7 +333,7 @@ def test_csv_holds_numbers_and_is_saved_with_the_other_three(tmp_path):
 def test_a_table_is_of_one_corpus():
     several = pd.concat([both("a", ALL, HALF), both("a", ALL, HALF, corpus="savee")])
     with pytest.raises(WorkbenchError, match="a table is of one corpus, found predictions on ravdess, savee"):
-        tables.table(study({"a": {}}), several)
+        table_of(study({"a": {}}), several)
 
 
 def test_table_goes_into_a_file_between_its_markers(tmp_path):
@@ -350,7 +365,7 @@ def saved(data_folder):
             run.finish(predictions(variant, protocol, "11011010", corpus="demo"))
             (run.folder / "cost.json").write_text(json.dumps({"parameters": 5, "latency_ms": 1.5}))
             made.append(run)
-        results.record(studies.load(name), "demo", "smoke", made)
+        results.record(studies.load(name), Place("demo"), "smoke", made)
     return data_folder
 
 
@@ -358,15 +373,21 @@ def test_figures_without_a_study_are_those_of_thread_and_the_first_of_others(cal
     code, out, problem = call("figures", "--profile", "smoke", "--json")
     assert code == 0
     drawn = {row["figure"]: row["files"] for row in json.loads(out)}
-    assert {"thread_accuracy", "thread_protocol_gap", "thread_audio_cnn_roc", "thread_table"} <= set(drawn)
-    assert {name for name in drawn if name.startswith("turned")} == {"turned_heads_accuracy", "turned_heads_table"}
+    assert {
+        *(f"thread_demo_smoke_{name}" for name in ("accuracy", "protocol_gap", "audio_cnn_roc")),
+        "thread_table",
+    } <= set(drawn)
+    assert {name for name in drawn if name.startswith("turned")} == {
+        "turned_heads_demo_smoke_accuracy",
+        "turned_heads_table",
+    }
     assert drawn["thread_table"] == ", ".join(f"thread_demo_smoke.{end}" for end in ("md", "tex", "csv", "html"))
     left = " ".join(problem.split())
     assert "left out, without results on demo at size smoke: audio_models" in left
     assert "turned_heads," not in left
     assert "thread" not in left
     code, _, problem = call("figures", "--profile", "smoke", "--study", "audio_models")
-    assert (code, "no results for demo/smoke" in " ".join(problem.split())) == (1, True)
+    assert (code, "no results yet" in " ".join(problem.split())) == (1, True)
 
 
 def test_a_table_from_the_command_line(call, saved, tmp_path):
@@ -393,7 +414,7 @@ def test_variants_are_compared_on_the_same_takes_of_unseen_speakers(call, data_f
             run.begin()
             run.finish(predictions(variant, protocol, right, corpus="demo"))
             made.append(run)
-        results.record(studies.load("thread"), "demo", "smoke", made)
+        results.record(studies.load("thread"), Place("demo"), "smoke", made)
     chosen = ["study", "compare", "thread", "--corpus", "demo", "--profile", "smoke", "--json", "--against"]
     code, out, problem = call(*chosen, "audio_cnn")
     assert code == 0
@@ -426,7 +447,7 @@ def test_a_study_is_shown_with_its_sizes_and_what_was_run(call, saved):
     variant = about["variants"][0]
     assert variant["settings"] == {"encoders": {"audio": {"name": "cnn1d"}}}
     assert variant["published"]["accuracy"] == 85.26
-    assert {"corpus": "demo", "size": "smoke", "protocol": "random", "runs": 1} in variant["runs"]
+    assert {"corpus": "demo", "root": "", "size": "smoke", "protocol": "random", "runs": 1} in variant["runs"]
     assert about["variants"][1]["runs"] == []
     code, out, _ = call("study", "show", "thread")
     assert code == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from workbench import embedding, evaluation, paths, plots, runs, splits, studies
 from workbench.datasets import card_of
 from workbench.errors import WorkbenchError, choose
-from workbench.studies import Study, results, tables, writing
+from workbench.studies import Study, conditions, results, tables, writing
+from workbench.studies.places import Place
 
 UNSEEN = "unseen speakers"
 FIRST = "thread"  # the study whose figures are all drawn; of others, unless they are asked for, the first
@@ -23,6 +24,7 @@ def draw(
     study: str | None = None,
     *,
     corpus: str = "demo",
+    root: str | Path | None = None,
     size: str = "demo",
     folder: Path | None = None,
     progress: Callable | None = None,
@@ -30,49 +32,80 @@ def draw(
     """Draw and save a study's figures (pdf, png, csv each) and tables (md, tex, csv, html); return the files by name.
 
     Without a study: all figures of `thread`, and of every other study that has results (`with_results`) the accuracies.
+    The names of the files hold study, corpus (and its root, unless it is the default one) and size.
 
     Raises
     ------
     WorkbenchError
         If the study has no results on this corpus at this size; without a study, if none has.
     """
-    folder, chosen = folder or paths.figures(), [study] if study else with_results(corpus, size) or [FIRST]
+    folder, where = folder or paths.figures(), {"corpus": corpus, "root": root, "size": size}
+    chosen = [study] if study else with_results(corpus, size, root=root) or [FIRST]
     every = [studies.load(name) for name in chosen]
     most = [None if name in (study, FIRST) else 1 for name in chosen]
-    made = list(chain(*(islice(each(one, corpus=corpus, size=size), n) for one, n in zip(every, most, strict=True))))
+    made = list(chain(*(islice(each(one, **where), n) for one, n in zip(every, most, strict=True))))
     steps = progress(made, total=len(made), description="saving figures") if progress else made
     files = {name: plots.save(figure, name, data, folder=folder) for name, figure, data in steps}
-    written = {one.name: save_table(table(one, corpus=corpus, size=size), size, folder=folder) for one in every}
+    written = {one.name: save_table(table(one, **where), size, folder=folder) for one in every}
     return files | {f"{name}_table": paths for name, paths in written.items()}
 
 
-def with_results(corpus: str, size: str) -> list[str]:
-    """Return the studies that have results on a corpus at a size, `thread` first."""
-    recorded = {name: results.recorded(name) for name in sorted(studies.names(), key=lambda name: name != FIRST)}
-    return [name for name, of in recorded.items() if ((of["corpus"] == corpus) & (of["size"] == size)).any()]
+def with_results(corpus: str, size: str, *, root: str | Path | None = None) -> list[str]:
+    """Return the studies that have results on a corpus (at a root, if given) at a size, `thread` first."""
+    where = None if root is None else str(Path(root).expanduser().resolve())
+    found = []
+    for name in sorted(studies.names(), key=lambda name: name != FIRST):
+        known = results.recorded(name)
+        mine = known[(known["corpus"] == corpus) & (known["size"] == size)]
+        if len(mine if where is None else mine[mine["root"] == where]):
+            found.append(name)
+    return found
 
 
-def table(study: str | Study, *, corpus: str = "demo", size: str = "demo") -> writing.Table:
-    """Return a study's table (`studies.tables.table`), from its saved results.
+def table(
+    study: str | Study,
+    *,
+    corpus: str = "demo",
+    root: str | Path | None = None,
+    size: str = "demo",
+    variants: Iterable[str] | None = None,
+) -> writing.Table:
+    """Return a study's table (`studies.tables.table`), from its saved results on one corpus at one root.
 
     Raises
     ------
     WorkbenchError
-        If the study has no results on this corpus at this size.
+        If the study has no results on this corpus at this size, or has them at several roots and none is named.
     """
     study = study if isinstance(study, Study) else studies.load(study)
-    made = results.results(study, corpus=corpus, size=size)
-    return tables.table(study, runs.predictions(made), costs=results.costs(made))
+    where = {"corpus": corpus, "root": root, "size": size}
+    made, place = results.results(study, **where), results.place_of(study, **where)
+    remarks = [*conditions.left_out(made), *results.remarks(study.name, place, size)]
+    return tables.table(
+        study,
+        runs.predictions(made),
+        place=place,
+        costs=results.costs(made),
+        conditions=conditions.table(made),
+        remarks=[f"{line.rstrip('.')}." for line in remarks],
+        variants=None if variants is None else list(variants),
+    )
 
 
 def save_table(table: writing.Table, size: str, *, folder: Path | None = None) -> list[Path]:
     """Write a table into `tables/<study>_<corpus>_<size>` below the folder of figures, as .md, .tex, .csv and .html."""
-    name = f"{table.study}_{table.corpus.replace(':', '-')}_{size}"
+    name = f"{table.study}_{table.place.slug}_{size}"
     return writing.save(table, name, folder=(folder or paths.figures()) / "tables")
 
 
 def compare(
-    study: str | Study, against: str, *, corpus: str = "demo", size: str = "demo", folder: Path | None = None
+    study: str | Study,
+    against: str,
+    *,
+    corpus: str = "demo",
+    root: str | Path | None = None,
+    size: str = "demo",
+    folder: Path | None = None,
 ) -> tuple[pd.DataFrame, list[Path]]:
     """Compare a study's variants with one of them on the same takes of unseen speakers; draw it, and save the figure.
 
@@ -91,61 +124,71 @@ def compare(
     """
     plan = study if isinstance(study, Study) else studies.load(study)
     choose(f"variant of study {plan.name!r}", against, plan.variants)
-    predictions = runs.predictions(results.results(plan, corpus=corpus, size=size))
+    where = {"corpus": corpus, "root": root, "size": size}
+    place = results.place_of(plan, **where)
+    predictions = runs.predictions(results.results(plan, **where))
     fair = predictions[~predictions["protocol"].isin(splits.SHARING)]
     fair = fair[fair["protocol"] == fair["protocol"].iloc[0]] if len(fair) else fair
     by_variant = dict(list(fair.groupby("variant", sort=False)))
     if against not in by_variant or len(by_variant) < 2:
         known = ", ".join(by_variant) or "none"
         raise WorkbenchError(
-            f"study {plan.name!r} on {corpus} at size {size}: expected results of {against!r} and of others on unseen "
-            f"speakers, found those of {known}"
+            f"study {plan.name!r} on {place.title} at size {size}: expected results of {against!r} and of others on "
+            f"unseen speakers, found those of {known}"
         )
     titles, base = _titles(plan), by_variant.pop(against)
     table = evaluation.differences({titles[name]: mine for name, mine in by_variant.items()}, base)
     table.insert(0, "variant", list(by_variant))
-    figure = plots.differences(table, against=titles[against], note=_note(corpus))
-    name = f"{plan.name}_{corpus.replace(':', '-')}_{size}_against_{against}"
+    table.insert(1, "transductive", [bool((mine["speaker_clips"] > 1).any()) for mine in by_variant.values()])
+    figure = plots.differences(table, against=titles[against], note=_note(place, predictions))
+    name = f"{plan.name}_{place.slug}_{size}_against_{against}"
     return table, plots.save(figure, name, table, folder=folder or paths.figures())
 
 
 def each(
-    study: str | Study = FIRST, *, corpus: str = "demo", size: str = "demo"
+    study: str | Study = FIRST, *, corpus: str = "demo", root: str | Path | None = None, size: str = "demo"
 ) -> Iterator[tuple[str, Figure, pd.DataFrame]]:
     """Yield each figure of a study, the accuracies first: its name, the figure, and the data it shows."""
     whole = study if isinstance(study, Study) else studies.load(study)
-    study, titles = whole.name, _titles(whole)
-    made = results.results(whole, corpus=corpus, size=size)
-    predictions = runs.predictions(made)
-    note, summary = _note(corpus), evaluation.summary(predictions)
+    where = {"corpus": corpus, "root": root, "size": size}
+    titles, place, made = _titles(whole), results.place_of(whole, **where), results.results(whole, **where)
+    name, predictions = f"{whole.name}_{place.slug}_{size}", runs.predictions(made)
+    note, summary = _note(place, predictions), evaluation.summary(predictions)
     summary["system"] = summary["variant"].map(titles)
-    yield f"{study}_accuracy", plots.bars(summary, note=note), summary
+    yield f"{name}_accuracy", plots.bars(summary, note=note), summary
     if summary["protocol"].nunique() == 2 and "random" in set(summary["protocol"]):
-        yield f"{study}_protocol_gap", plots.protocol_gap(summary, note=note), summary
+        yield f"{name}_protocol_gap", plots.protocol_gap(summary, note=note), summary
     if "yaw" in predictions and (groups := whole.groups()):
         by_yaw = evaluation.by_yaw(predictions)
-        yield f"{study}_by_yaw", plots.accuracy_by_yaw(by_yaw, groups, note=note), by_yaw
+        yield f"{name}_by_yaw", plots.accuracy_by_yaw(by_yaw, groups, note=note), by_yaw
     for variant, mine in predictions[predictions["protocol"] != "random"].groupby("variant", sort=False):
-        title = f"{titles[variant]}, {UNSEEN}"
-        yield from _of_system(f"{study}_{variant}", mine, title=title, note=note)
+        title, about = f"{titles[variant]}, {UNSEEN}", _note(place, mine)
+        yield from _of_system(f"{name}_{variant}", mine, title=title, note=about)
     for run in made:
         first = run.params["fold"] == made[0].params["fold"] and run.params["protocol"] != "random"
         if first and (run.folder / "history.csv").exists():
             title = f"{titles[run.params['variant']]}, {UNSEEN}, {run.params['fold']}"
-            history = run.history()
-            name = f"{study}_{run.params['variant']}_learning"
-            yield name, plots.learning_curves(history, title=title, note=note), history
-    yield from _maps(study, made, titles, note)
+            history, about = run.history(), _note(place)
+            yield (
+                f"{name}_{run.params['variant']}_learning",
+                plots.learning_curves(history, title=title, note=about),
+                history,
+            )
+    yield from _maps(name, made, titles, _note(place))
 
 
-def _note(corpus: str) -> str:
-    card = card_of(corpus)
-    return f"Corpus {corpus}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
+def _note(place: Place, predictions: pd.DataFrame | None = None) -> str:
+    """Return what stands below a figure: the corpus, and what is transductive in it."""
+    card = card_of(place.corpus)
+    note = f"Corpus {place.title}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
+    if predictions is None or not (words := runs.transductive_note(predictions[predictions["speaker_clips"] > 1])):
+        return note
+    return f"{note} Transductive: {words}."
 
 
 def _titles(study: Study) -> dict[str, str]:
     """Return what figures call the variants; those of one title, in several groups, with their names."""
-    titles = {name: settings.get("title", name) for name, settings in study.variants.items()}
+    titles = study.titles()
     several = Counter(titles.values())
     return {name: title if several[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
 
@@ -160,7 +203,7 @@ def _of_system(name: str, mine: pd.DataFrame, *, title: str, note: str) -> Itera
         yield f"{name}_{kind}", plot(table, title=title, note=note), table
 
 
-def _maps(study: str, made: list[runs.Run], titles: dict[str, str], note: str) -> Iterator:
+def _maps(name: str, made: list[runs.Run], titles: dict[str, str], note: str) -> Iterator:
     """Yield the maps of embeddings that have been drawn up (notebook 50 does), by emotion and by speaker."""
     for run in made:
         for method in embedding.METHODS:
@@ -170,4 +213,4 @@ def _maps(study: str, made: list[runs.Run], titles: dict[str, str], note: str) -
                 numbers = embedding.describe(run.embedding(), coordinates["emotion"], coordinates["speaker"])
                 title = f"{titles[run.params['variant']]}: test clips of {run.params['fold']}, {UNSEEN}"
                 figure = plots.scatter(coordinates, method=method, numbers=numbers, title=title, note=note)
-                yield f"{study}_{run.params['variant']}_{method}", figure, coordinates
+                yield f"{name}_{run.params['variant']}_{method}", figure, coordinates

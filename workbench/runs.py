@@ -2,8 +2,9 @@
 
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
 `history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
-test prediction), `cost.json` where a study measures costs, `tensorboard/` where its events were asked for and, last,
-`done`. Of a network in training there are a `history.csv` that grows by the epoch, and `checkpoint.pt`.
+test prediction), `cost.json` where a study measures costs, `conditions.json` (roots of the corpus, clips fitted on),
+`tensorboard/` where its events were asked for and, last, `done`. Of a network in training there are a `history.csv`
+that grows by the epoch, and `checkpoint.pt`.
 """
 
 from __future__ import annotations
@@ -90,10 +91,39 @@ class Run:
         os.replace(part, self.folder / "predictions.parquet")
         (self.folder / "done").touch()
 
+    @property
+    def transductive(self) -> bool:
+        """Whether predicting one clip uses other unlabelled clips of its speaker (`normalise: speaker`)."""
+        if self.params.get("normalise") == "speaker":
+            return True
+        folders = [self.folder.parents[2] / name for name in self.params.get("members", ())]
+        return any(_read(folder).transductive for folder in folders if (folder / "params.yaml").exists())
+
     def predictions(self) -> pd.DataFrame:
-        """Return the predictions table; `study` and `variant` are those that the run is shown as."""
+        """Return the predictions table; `study` and `variant` are those that the run is shown as.
+
+        `speaker_clips` is the number of clips of its speaker that a prediction rests on: 1 for one clip at a time.
+        """
         table = pd.read_parquet(self.folder / "predictions.parquet")
+        if "speaker_clips" not in table:  # runs of earlier versions
+            counts = table.groupby(["usage", "speaker"])["clip"].transform("size") if self.transductive else 1
+            table = table.assign(speaker_clips=counts)
         return table.assign(study=self.params["study"], variant=self.params["variant"])
+
+    @property
+    def material(self) -> str:
+        """The corpus that the run was made on and its folder, in words: ``demo at data/raw/demo, profile demo``."""
+        roots = self.conditions().get("roots", [])
+        where = f" at {roots[-1]}" if roots else ""
+        return f"{self.params['corpus']}{where}, profile {self.params.get('size', 'unknown')}"
+
+    def conditions(self) -> dict:
+        """Return the conditions of the run, {} if none are recorded: `roots`, `takes`, `speakers`, `fitted`, ...
+
+        `studies.conditions.record` writes them.
+        """
+        path = self.folder / "conditions.json"
+        return json.loads(path.read_text()) if path.exists() else {}
 
     def history(self) -> pd.DataFrame:
         """Return the training history, one row an epoch."""
@@ -111,10 +141,21 @@ class Run:
             facts["epochs"] = len(self.history())
         if self.done:
             table = self.predictions()
+            facts["transductive"] = transductive_note(table)
             tested = table[table["usage"] == "test"]
             right = (tested["predicted"] == tested["emotion"]).mean()
             facts["test"] = f"{100 * right:.1f} % of {len(tested)} clips of {tested['speaker'].nunique()} speakers"
         return card("Run", self.name, facts)
+
+
+def transductive_note(predictions: pd.DataFrame) -> str:
+    """Return how many clips of a speaker the predictions rest on, '' for one clip at a time."""
+    counts = predictions.loc[predictions["usage"] == "test", "speaker_clips"]
+    if counts.empty or counts.max() <= 1:
+        return ""
+    least, most = int(counts.min()), int(counts.max())
+    clips = f"{least}" if least == most else f"{least} to {most}"
+    return f"each prediction uses all unlabelled clips of its speaker at once ({clips} clips a speaker)"
 
 
 def make(params: dict, *, root: Path | None = None) -> Run:
@@ -128,15 +169,22 @@ def named(name: str) -> Run:
     return Run(paths.runs() / name, {})
 
 
-def load(name: str | Path) -> Run:
+def load(name: str | Path, *, corpus: str | None = None, root: str | Path | None = None) -> Run:
     """Return a finished run by its folder, its name under the runs folder, or the beginning of its name.
 
     ``thread/video_lrcn`` gives that variant's latest finished speaker-disjoint run.
 
+    Parameters
+    ----------
+    corpus : str, optional
+        Only runs on this corpus, `NAME` or `NAME:TARGET`; by default on any.
+    root : str or Path, optional
+        Only runs on the recordings in this folder.
+
     Raises
     ------
     WorkbenchError
-        If there is none; the finished runs' names (without folds) are listed.
+        If there is none; the finished runs' names (without folds) are listed, or the corpora of those of this name.
     """
     folder = next((path for path in (Path(name), paths.runs() / name) if (path / "params.yaml").exists()), None)
     if folder is not None:
@@ -144,14 +192,28 @@ def load(name: str | Path) -> Run:
         if not run.done:
             raise WorkbenchError(f"run {name} is not finished: run its study again, and it goes on where it stopped")
         return run
-    wanted = tuple(part for part in Path(name).parts if part not in (".", "/"))
-    finished = find()
-    matches = [run for run in finished if run.folder.parts[-3:][: len(wanted)] == wanted]
-    matches.sort(key=lambda run: (run.params["protocol"] == "random", -(run.folder / "done").stat().st_mtime))
-    if not matches:
-        known = sorted({"/".join(run.folder.parts[-3:-1]) for run in finished}) or ["none yet: run a study first"]
+    matches = named_like(name)
+    chosen = [run for run in matches if _made_on(run, corpus, root)]
+    if not chosen and matches:
+        known = "; ".join(sorted({run.material for run in matches}))
+        asked = " at ".join(str(part) for part in (corpus, root) if part)
+        raise WorkbenchError(f"no finished run {str(name)!r} on {asked}: choose from {known}")
+    if not chosen:
+        known = sorted({"/".join(run.folder.parts[-3:-1]) for run in find()}) or ["none yet: run a study first"]
         raise WorkbenchError(f"no finished run {str(name)!r} under {paths.runs()}: choose from {', '.join(known)}")
-    return matches[0]
+    return chosen[0]
+
+
+def named_like(name: str | Path) -> list[Run]:
+    """Return the finished runs whose name begins so: speaker-disjoint ones first, then the latest."""
+    wanted = tuple(part for part in Path(name).parts if part not in (".", "/"))
+    matches = [run for run in find() if run.folder.parts[-3:][: len(wanted)] == wanted]
+    return sorted(matches, key=lambda run: (run.params["protocol"] == "random", -(run.folder / "done").stat().st_mtime))
+
+
+def _made_on(run: Run, corpus: str | None, root: str | Path | None) -> bool:
+    same_root = root is None or str(Path(root).expanduser().resolve()) in run.conditions().get("roots", ())
+    return corpus in (None, run.params["corpus"]) and same_root
 
 
 def by_name(several: Run | str | Iterable[Run | str]) -> dict[str, Run]:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from workbench.cli import bench, corpora, features, live, models, studies, timeline, weights
-from workbench.cli.common import Jobs, Json, Root, console, errors, progress, show
+from workbench.cli.common import Jobs, Json, Place, Root, console, errors, progress, show
 from workbench.errors import Stopped, WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -112,14 +112,15 @@ def figures(
     study: Annotated[
         str | None, typer.Option(help="All figures of this one [default: every study with results]")
     ] = None,
+    root: Place = None,
     as_json: Json = False,
 ) -> None:
     """Draw figures and tables again from saved predictions, without training."""
     from workbench import figures, studies
 
-    made = figures.draw(study, corpus=corpus, size=profile, progress=progress)
+    made = figures.draw(study, corpus=corpus, root=root, size=profile, progress=progress)
     show([{"figure": name, "files": ", ".join(p.name for p in files)} for name, files in made.items()], as_json)
-    if not study and (left := set(studies.names()) - set(figures.with_results(corpus, profile))):
+    if not study and (left := set(studies.names()) - set(figures.with_results(corpus, profile, root=root))):
         errors.print(f"left out, without results on {corpus} at size {profile}: {', '.join(sorted(left))}")
 
 

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 
 console, errors = Console(), Console(stderr=True)
 Root = Annotated[Path | None, typer.Option(help="Folder of the recordings [default: data/raw/NAME]")]
+Place = Annotated[Path | None, typer.Option(help="Folder of the recordings, where results are on several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
 Accept = Annotated[bool, typer.Option("--accept-licence", help="I have read the licence and accept it.")]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.common import Jobs, Json, Root, errors, progress, show
+from workbench.cli.common import Jobs, Json, Place, Root, errors, progress, show
 from workbench.errors import choose
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what to run, as data; run it; its table.")
@@ -67,6 +67,7 @@ def study_run(
     Or several processes share them, on one machine or more: torchrun --nproc_per_node 4 -m workbench study run ...
     """
     from workbench import datasets, evaluation, runs, studies
+    from workbench.studies import conditions
     from workbench.studies.running import run
 
     study = studies.load(name)
@@ -84,8 +85,11 @@ def study_run(
         "uar_low",
         "uar_high",
     ]
-    rows = evaluation.summary(runs.predictions(made))[[*columns, "n_clips", "n_speakers"]].to_dict("records")
+    columns += ["n_clips", "n_speakers", "transductive", "speaker_clips"]
+    rows = evaluation.summary(runs.predictions(made))[columns].to_dict("records")
     show(rows, as_json, title=f"{study.title} on {opened.card.title}")
+    for line in conditions.left_out(made):
+        errors.print(line, markup=False, soft_wrap=True)
 
 
 @app.command("pause")
@@ -117,6 +121,7 @@ def _ask(name: str, way: str | None) -> None:
 def study_table(
     name: Study,
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
+    root: Place = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     form: Annotated[str, typer.Option("--format", help="markdown, latex, csv, html or text.")] = "markdown",
     into: Annotated[Path | None, typer.Option(help="File to write the Markdown into, between its markers.")] = None,
@@ -127,7 +132,7 @@ def study_table(
 
     choose("format", form, writing.FORMATS)
     study = studies.load(name)
-    table = figures.table(study, corpus=corpus or study.corpus, size=profile)
+    table = figures.table(study, corpus=corpus or study.corpus, root=root, size=profile)
     saved = figures.save_table(table, profile)
     if into:
         tables.insert(writing.markdown(table), into, study.name)
@@ -140,6 +145,7 @@ def study_compare(
     name: Study,
     against: Annotated[str, typer.Option(help="The variant that the others are compared with.")],
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
+    root: Place = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     as_json: Json = False,
 ) -> None:
@@ -151,7 +157,7 @@ def study_compare(
     from workbench import figures, studies
 
     study = studies.load(name)
-    table, saved = figures.compare(study, against, corpus=corpus or study.corpus, size=profile)
+    table, saved = figures.compare(study, against, corpus=corpus or study.corpus, root=root, size=profile)
     title = f"accuracy less that of {against}, same takes of unseen speakers"
     show(table.drop(columns="system").to_dict("records"), as_json, title=title)
     errors.print(f"saved: {saved[0].with_suffix('')}{{{','.join(path.suffix for path in saved)}}}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from workbench.emotions import COLOURS, EMOTIONS
@@ -25,7 +25,8 @@ class Card:
     """What a reader must know of a corpus before believing a number made from it.
 
     `labels` maps the corpus's own words or codes to the vocabulary. `label_source` says who decided on the emotion.
-    `speakers` are all that were published, where they can be counted up, and `n_clips` how many clips were. `human`
+    `speakers` are all that were published, where they can be counted up, and `n_clips` how many clips were. `takes`
+    counts the published performances by emotion: rows of (columns of the clip table with their value, counts). `human`
     holds published human ceilings, `remotes` what `fetch` can bring, `steps` what to do where it cannot.
     """
 
@@ -40,11 +41,23 @@ class Card:
     labels: Mapping[str, str] = field(default_factory=dict)
     speakers: tuple[str, ...] = ()
     n_clips: int | None = None
+    takes: tuple[tuple[Mapping[str, str], Mapping[str, int]], ...] = ()
     human: tuple[Ceiling, ...] = ()
     remotes: tuple[Remote, ...] = ()
     steps: tuple[str, ...] = ()
     synthetic: bool = False
     known_defects: tuple[str, ...] = ()
+
+    def n_takes(self, emotions: Iterable[str], only: Mapping[str, str]) -> int | None:
+        """Return how many performances of these emotions were published; None where the card does not count them.
+
+        Parameters
+        ----------
+        only : mapping
+            Column of the clip table -> value, of the performances that count; {} for all.
+        """
+        rows = [counts for of, counts in self.takes if all(of.get(key, value) == value for key, value in only.items())]
+        return sum(counts.get(name, 0) for counts in rows for name in set(emotions)) or None
 
     def _repr_html_(self) -> str:
         facts = {

@@ -98,6 +98,7 @@ class Cremad(Corpus):
         labels=LABELS,
         speakers=tuple(f"cremad-{actor}" for actor in ACTORS),
         n_clips=7442,
+        takes=(({}, {"neutral": 1087} | dict.fromkeys(("happy", "sad", "angry", "fearful", "disgust"), 1271)),),
         human=tuple(
             Ceiling(
                 modality,

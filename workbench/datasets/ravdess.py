@@ -82,6 +82,11 @@ class Ravdess(Corpus):
         labels=LABELS,
         speakers=tuple(f"ravdess-{actor:02d}" for actor in range(1, 25)),
         n_clips=7356,
+        # 24 speakers speak, 23 sing (all but 18): two statements twice, but for neutral in two intensities.
+        takes=(
+            ({"channel": "speech"}, {"neutral": 96} | dict.fromkeys(EMOTIONS[1:], 192)),
+            ({"channel": "song"}, {"neutral": 92} | dict.fromkeys(EMOTIONS[1:6], 184)),
+        ),
         human=tuple(
             Ceiling(
                 modality,

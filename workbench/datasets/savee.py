@@ -50,6 +50,9 @@ class Savee(Corpus):
         labels=LABELS,
         speakers=tuple(f"savee-{speaker}" for speaker in SPEAKERS),
         n_clips=480,
+        takes=(
+            ({}, {"neutral": 120} | dict.fromkeys(("happy", "sad", "angry", "fearful", "disgust", "surprised"), 60)),
+        ),
         steps=(
             "Register at http://kahlan.eps.surrey.ac.uk/savee/Download.html; name and password come by e-mail.",
             "Download AudioData.zip and AudioVisualClip.zip.",

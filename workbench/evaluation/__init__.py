@@ -118,7 +118,8 @@ def summary(
 
     Columns: those of `by`; what `score` gives; ``<metric>_low, <metric>_high`` for accuracy, UAR and macro-F1
     as `interval` gives them, and their `level`; `n_seeds`, `n_emotions`, and `chance`, the accuracy of always
-    naming the commonest emotion.
+    naming the commonest emotion; `speaker_clips`, the clips of its speaker that a prediction rests on (the median), and
+    `transductive`, whether these are more than one.
     """
     rows = []
     for names, system in rows_tested(predictions).groupby(list(by), sort=False, dropna=False):
@@ -130,9 +131,16 @@ def summary(
         }
         shares = system["emotion"].value_counts(normalize=True)
         sizes = {"n_seeds": system["seed"].nunique(), "n_emotions": len(shares), "chance": shares.max()}
+        sizes |= _speaker_clips(system)
         names = dict(zip(by, names, strict=True))
         rows.append({**names, **score(system), **bounds, "level": level, **sizes})
     return pd.DataFrame(rows)
+
+
+def _speaker_clips(system: pd.DataFrame) -> dict:
+    """Return `speaker_clips` and `transductive` of one system's test rows; one clip where they do not tell."""
+    counts = system.get("speaker_clips", pd.Series(1, system.index))
+    return {"speaker_clips": float(counts.median()), "transductive": bool((counts > 1).any())}
 
 
 def by_yaw(predictions: pd.DataFrame, by: Sequence[str] = SYSTEM, **options) -> pd.DataFrame:

@@ -230,7 +230,8 @@ def _by_system(summary: pd.DataFrame, metric: str) -> pd.DataFrame:
 def _system_name(row: pd.Series) -> str:
     modality = MODALITIES.get(row["modality"], row["modality"])
     fused = row["fusion"] not in ("", "none") and pd.notna(row["fusion"])
-    return f"{modality}: {row['fusion'] if fused else row['model']}".replace("_", " ")
+    mark = " (transductive)" if row.get("transductive", False) else ""
+    return f"{modality}: {row['fusion'] if fused else row['model']}{mark}".replace("_", " ")
 
 
 def _p_value(p: float) -> str:

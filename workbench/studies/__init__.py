@@ -14,7 +14,8 @@ they are. `only` says which clips, by other columns than the emotion (``{channel
 these. A variant may have `classes`, `only` and a `recipe` of its own, or be one of another study (`of:
 STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which are shown and not
 run. With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
-`measures` are columns of the table beyond accuracy, such as `f1` or `parameters`.
+`measures` are columns of the table beyond accuracy, such as `f1` or `parameters`. `reached`, of the study or of what
+was `published`, gives conditions of the published numbers that differ from the study's own (`REACHED`).
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from workbench.representation import card
 from workbench.splits import PROTOCOLS, SHARING
 
 FOLDER = Path(__file__).parent
+TRANSDUCTIVE = "(transductive)"  # behind the title of a variant that needs several clips of a test speaker
 # What a modality is taken from, where that is not its own name.
 SENSES = {"features": "audio", "scene": "video", "geometry": "video"}
 # Of `published`: rates in percent, `loss`, and counts as they are. `by_fold`, `by_seed`, `by_class` map names to them.
@@ -41,7 +43,10 @@ RATES = ("accuracy", "sd", "best", "worst", "train", "train_sd", "validation", "
 COSTS = ("parameters", "multiply_adds", "latency_ms", "bytes_per_clip")
 LOSSES = ("loss", "loss_sd", "train_loss", "train_loss_sd")
 MAPPINGS = ("by_fold", "by_seed", "by_class", "n_neighbors", "settings")
-PUBLISHED = (*RATES, *LOSSES, *COSTS, *MAPPINGS, "row", "setting", "note")
+PUBLISHED = (*RATES, *LOSSES, *COSTS, *MAPPINGS, "row", "setting", "note", "reached")
+# Conditions of a published number: `folds` counts folds times seeds (null: not known), `weights` names what networks
+# were pretrained on.
+REACHED = ("corpus", "classes", "only", "protocol", "folds", "weights")
 MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 
 
@@ -65,6 +70,7 @@ class Study:
     only: dict[str, str] = field(default_factory=dict)
     repeats: int | list | dict = 1
     setting: str = ""
+    reached: dict = field(default_factory=dict)
     training: dict = field(default_factory=dict)
     recipe: dict = field(default_factory=dict)
     inner_share: float = 0.2
@@ -78,11 +84,15 @@ class Study:
         for profile in (*self.profiles.values(), {"repeats": self.repeats}):
             for name, value in profile.items():
                 _check_count(name, value)
+        for key in self.reached:
+            choose("key of reached", key, REACHED)
         for measure in self.measures:
             choose("measure", measure, MEASURES)
         for name, settings in (self.variants | self.cited).items():
             for key in settings.get("published", {}):
                 choose(f"key of published, variant {name!r}", key, PUBLISHED)
+            for key in settings.get("published", {}).get("reached", {}):
+                choose(f"key of reached, variant {name!r}", key, REACHED)
             if "of" in settings and (more := set(settings) - {"of", "title", "group", "published"}):
                 raise WorkbenchError(
                     f"variant {name!r} is {settings['of']!r}, which has settings of its own, not {more}"
@@ -105,12 +115,26 @@ class Study:
         """Return the settings of a variant."""
         return self.variants[choose("variant", name, self.variants)]
 
+    def titles(self) -> dict[str, str]:
+        """Return what tables and figures call the variants; those that are not strict are marked (`transductive`)."""
+        titles = {name: settings.get("title", name) for name, settings in self.variants.items()}
+        return {name: f"{title} {TRANSDUCTIVE}" if self.transductive(name) else title for name, title in titles.items()}
+
+    def transductive(self, variant: str) -> bool:
+        """Return whether a variant, or a member of it, uses all unlabelled clips of a test speaker at once."""
+        settings = self.variant(variant)
+        if "of" in settings:
+            study, other = load_of(settings["of"])
+            return study.transductive(other)
+        return settings.get("normalise") == "speaker" or any(map(self.transductive, settings.get("members", ())))
+
     def groups(self) -> dict[str, dict[str, str]]:
         """Return the variants that a figure shows in one panel: group -> variant -> title, as far as they name one."""
         found: dict[str, dict[str, str]] = {}
+        titles = self.titles()
         for name, settings in self.variants.items():
             if "group" in settings:
-                found.setdefault(settings["group"], {})[name] = settings.get("title", name)
+                found.setdefault(settings["group"], {})[name] = titles[name]
         return found
 
     def _repr_html_(self) -> str:
@@ -146,6 +170,12 @@ def _check_count(name: str, value) -> None:
 def by_protocol(value, protocol: str):
     """Return a profile's value for a protocol: the value itself, or what it maps the protocol to (None without)."""
     return value.get(protocol) if isinstance(value, Mapping) else value
+
+
+def seeds_of(study: Study, profile: Mapping, protocol: str) -> list[int]:
+    """Return the seeds of a protocol's repeats."""
+    repeats = by_protocol(profile.get("repeats", study.repeats), protocol) or 1
+    return list(repeats) if isinstance(repeats, list) else list(range(repeats))
 
 
 def names() -> list[str]:
@@ -222,4 +252,4 @@ def load_of(name: str) -> tuple[Study, str]:
     return found, variant
 
 
-__all__ = ["Study", "by_protocol", "load", "load_of", "names", "own_name"]
+__all__ = ["Study", "by_protocol", "load", "load_of", "names", "own_name", "seeds_of"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isnan, nan
 from statistics import fmean
@@ -11,9 +11,12 @@ from statistics import fmean
 import pandas as pd
 
 from workbench import evaluation
+from workbench.datasets import card_of
 from workbench.errors import WorkbenchError
 from workbench.splits import SHARING
-from workbench.studies import Study, load_of
+from workbench.studies import Study
+from workbench.studies.places import Place
+from workbench.studies.reached import Reached, material, reached, run_differences, share, static_differences
 from workbench.studies.scoring import SIDED, Kind, mean
 
 SAME, UNSEEN = "same protocol", "unseen speakers"
@@ -37,8 +40,7 @@ class Cell:
 class System:
     """A row of the published table: a variant of the study or, not `rebuilt`, a system of others.
 
-    `classes` are those that it tells apart. `alike` says whether its published numbers were reached on the clips that
-    the variant is run on, by what the study's file says.
+    `title` marks what is transductive. `reached` holds the conditions of its published numbers.
     """
 
     name: str
@@ -46,7 +48,8 @@ class System:
     group: str
     published: dict
     classes: frozenset
-    alike: bool
+    only: dict
+    reached: Reached
     rebuilt: bool = True
 
     @property
@@ -59,53 +62,30 @@ def systems(study: Study, variants: Sequence[str] | None = None) -> list[System]
     """Return the rows of a study's table, groups together, or those of some variants; systems of others come last."""
     chosen = {name: study.variant(name) for name in (study.variants if variants is None else variants)}
     groups = list(dict.fromkeys(["", *(settings.get("group", "") for settings in chosen.values())]))
-    found = [_rebuilt(study, name, settings) for name, settings in chosen.items()]
+    titles = study.titles()
+    found = [_system(study, name, settings, titles[name]) for name, settings in chosen.items()]
     cited = study.cited if variants is None else {}
-    classes = frozenset(study.classes)
     others = [
-        System(
-            name,
-            settings.get("title", name),
-            OTHERS,
-            settings["published"],
-            classes,
-            not _elsewhere(study, settings),
-            False,
-        )
+        replace(_system(study, name, settings, settings.get("title", name)), group=OTHERS, rebuilt=False)
         for name, settings in cited.items()
     ]
     return sorted(found, key=lambda system: groups.index(system.group)) + others
 
 
-def _rebuilt(study: Study, name: str, settings: dict) -> System:
-    """Return the row of a variant."""
-    clips = _clips(study, settings)
-    alike = not _elsewhere(study, settings) or clips != (set(study.classes), study.only)
-    named = settings.get("title", name), settings.get("group", ""), settings.get("published", {})
-    return System(name, *named, frozenset(clips[0]), alike)
-
-
-def _elsewhere(study: Study, settings: dict) -> bool:
-    """Say whether published numbers have a `setting` of their own."""
-    return settings.get("published", {}).get("setting", study.setting) != study.setting
-
-
-def _clips(study: Study, settings: dict) -> tuple[set, dict]:
-    """Return the classes of a variant, and which clips it takes (`only`): its own, its study's, or another study's."""
-    if "of" in settings:
-        other, variant = load_of(settings["of"])
-        return _clips(other, other.variant(variant))
-    return set(settings.get("classes", study.classes)), settings.get("only", study.only)
+def _system(study: Study, name: str, settings: dict, title: str) -> System:
+    group, published = settings.get("group", ""), settings.get("published", {})
+    return System(name, title, group, published, *material(study, settings), reached(study, settings))
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A study's predictions on a corpus, and the systems that its tables show."""
+    """A study's predictions on a corpus at a root, their conditions, and the systems that its tables show."""
 
     study: Study
-    corpus: str
+    place: Place
     predictions: pd.DataFrame
     costs: pd.DataFrame
+    conditions: pd.DataFrame | None
     systems: list[System]
 
     @property
@@ -144,10 +124,35 @@ class Sheet:
         rows = [self.ours(system, protocol) for protocol in self.sides.values()]
         return {name for table in rows for name in table.loc[table["usage"] == "test", "emotion"]}
 
+    def conditions_of(self, system: System, protocol: str) -> pd.Series | None:
+        """Return the conditions of a system's runs under a protocol, a row of `conditions.table`; None without any."""
+        known = self.conditions
+        if known is None or not len(known):
+            return None
+        if not system.rebuilt:  # ours that it stands next to
+            same = known[known.index.get_level_values("protocol") == protocol]
+            return same.iloc[0] if len(same) else None
+        key = (system.name, protocol)
+        return known.loc[key] if key in known.index else None
+
+    @cached_property
+    def reasons(self) -> dict[str, list[str]]:
+        """Why published numbers and ours are not comparable, by system; an empty list where they are."""
+        return {system.name: self._reasons(system) for system in self.systems if system.published}
+
+    def _reasons(self, system: System) -> list[str]:
+        study, found = self.study, self.found(system) or set(system.classes)
+        why = static_differences(study, system.reached, corpus=self.place.corpus, found=found, only=system.only)
+        if why or not self.found(system):
+            return why
+        if self.conditions is None:
+            return ["the conditions of ours are not recorded"]
+        own = self.conditions_of(system, study.protocol)
+        return why if own is None else run_differences(study, system.reached, own)
+
     def comparable(self, system: System) -> bool:
-        """Say whether what was published and ours are on one corpus and the same classes."""
-        found = self.found(system) or system.classes
-        return system.alike and self.corpus == self.study.corpus and found == system.classes
+        """Return whether what was published and ours were reached under the same conditions."""
+        return not self.reasons.get(system.name)
 
 
 def records(sheet: Sheet, table: str, cells: Callable[[Sheet, System], Iterator[Cell]]) -> pd.DataFrame:
@@ -208,6 +213,37 @@ def of_kind(sheet: Sheet, system: System, *, key: str, kind: Kind) -> Iterator[C
     sides = list(sheet.sides.items()) if SAME in sheet.sides else [("ours", sheet.study.protocol)]
     for side, protocol in sides if key in SIDED else sides[:1]:
         yield ours(sheet, system, protocol, f"{kind.title}, {side}", kind.unit, kind.of)
+
+
+def conditions(sheet: Sheet, system: System) -> Iterator[Cell]:
+    """Yield the conditions of ours: initial weights, folds, share of the corpus, clips fitted on and used."""
+    sides = {side: sheet.conditions_of(system, protocol) for side, protocol in sheet.sides.items()}
+    known = {side: one for side, one in sides.items() if one is not None}
+    if not (system.rebuilt and known):
+        return
+    own = sides.get(SAME) if sides.get(SAME) is not None else next(iter(known.values()))
+    yield Cell("profile", text=str(own["size"]))
+    yield Cell("initial weights", text=own["weights"])
+    for side, one in known.items():
+        published = system.reached.folds if sheet.sides[side] == system.reached.protocol else None
+        yield Cell(f"folds, {side}", text=f"{one['folds']} of {published}" if published else f"{one['folds']}")
+    card = card_of(sheet.place.corpus)
+    speakers, takes = share(card, replace(system.reached, classes=system.classes), own)
+    yield Cell("speakers", text=speakers)
+    yield Cell("takes", text=takes)
+    for side, one in known.items():
+        yield Cell(f"clips fitted, {side}", text=span([one["fitted_least"], one["fitted_most"]]))
+    mine = pd.concat([sheet.ours(system, protocol) for protocol in sheet.sides.values()])
+    yield Cell("clips of a speaker used at once", text=span(mine.loc[mine["usage"] == "test", "speaker_clips"]))
+
+
+def span(values: Iterable[float]) -> str:
+    """Return the least and the greatest value: ``96 to 180``, ``60`` where they are one, '' where none is known."""
+    known = [value for value in values if not pd.isna(value)]
+    if not known:
+        return ""
+    least, most = min(known), max(known)
+    return f"{least:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"
 
 
 def _scored(sheet: Sheet, system: System, protocol: str, column: str, metric: str) -> Cell:

@@ -19,7 +19,7 @@ from workbench.models.precomputed import Arrays
 from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
-from workbench.studies import Study, by_protocol, load_of
+from workbench.studies import Study, by_protocol, load_of, seeds_of
 from workbench.training import Settings
 
 
@@ -29,7 +29,8 @@ class Plan:
 
     `profile` holds the values of the profile that `size` names. `takes` is the clip table with one row a performance
     (one a `view` of it, where there are several cameras): folds are made of takes, so that every variant, whatever it
-    hears or sees, is trained and tested on the same performances.
+    hears or sees, is trained and tested on the same performances. `left_out` says which clips of the corpus are not
+    among them, and why.
     """
 
     study: Study
@@ -38,6 +39,7 @@ class Plan:
     size: str
     clips: pd.DataFrame
     takes: pd.DataFrame
+    left_out: list[str] = field(default_factory=list)
     kept: dict = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict:
@@ -98,8 +100,7 @@ class Plan:
 
     def seeds(self, protocol: str) -> list[int]:
         """Return the seeds of a protocol's repeats."""
-        repeats = by_protocol(self.profile.get("repeats", self.study.repeats), protocol) or 1
-        return list(repeats) if isinstance(repeats, list) else list(range(repeats))
+        return seeds_of(self.study, self.profile, protocol)
 
     def part(self, variant: str) -> tuple[Plan, str]:
         """Return the plan that a variant's runs are made under, and its name there.
@@ -140,20 +141,42 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     WorkbenchError
         If the corpus has none of the study's classes, or fewer than two.
     """
-    chosen, clips = study.profile(profile), corpus.clips()
-    clips = clips[clips["emotion"].isin(study.classes)]
-    for column in set(study.only) & set(clips):
-        clips = clips[clips[column] == study.only[column]]
+    chosen, every = study.profile(profile), corpus.clips()
+    clips, left_out = _of_classes(study, every)
+    for column, value in study.only.items():
+        if column not in clips:
+            left_out.append(f"`only` {column}: {value} is not applied: this corpus has no column {column!r}")
+            continue
+        n_clips = len(clips)
+        clips = clips[clips[column] == value]
+        left_out += _counted(n_clips - len(clips), n_clips, f"only clips of {column} {value!r} are used")
     if clips["emotion"].nunique() < 2:
         of = "".join(f" of {column} {value!r}" for column, value in study.only.items())
         found = sorted(set(clips["emotion"])) or "none"
         raise WorkbenchError(f"study {study.name!r} needs two or more{of} of {study.classes}; the corpus has {found}")
     if chosen.get("speakers"):
         sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
-        share = -(-chosen["speakers"] // sexes.ngroups)
+        share, n_clips = -(-chosen["speakers"] // sexes.ngroups), len(clips)
         clips = clips[clips["speaker"].isin([name for _, names in sexes for name in names[:share]])]
+        left_out += _counted(n_clips - len(clips), n_clips, f"profile {profile!r} uses {share} speakers of each sex")
     takes = clips.drop_duplicates(identity(clips)).sort_values(identity(clips), ignore_index=True)
-    return Plan(study, corpus, chosen, profile, clips.reset_index(drop=True), takes)
+    return Plan(study, corpus, chosen, profile, clips.reset_index(drop=True), takes, left_out)
+
+
+def _of_classes(study: Study, clips: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return the clips of a study's classes, and what is left out, in words: clips of other classes, without label."""
+    others = clips.loc[~clips["emotion"].isin(study.classes), "emotion"].value_counts()
+    unlabelled = int(others.get("", 0))
+    counts = [f"{emotion} ({n})" for emotion, n in others.items() if emotion]
+    other = ", ".join(counts)
+    left_out = _counted(unlabelled, len(clips), "they have no label")
+    why = f"their class is not among the study's classes: {other}"
+    left_out += _counted(int(others.sum()) - unlabelled, len(clips), why)
+    return clips[clips["emotion"].isin(study.classes)], left_out
+
+
+def _counted(n_left_out: int, n_clips: int, why: str) -> list[str]:
+    return [f"{n_left_out} of {n_clips} clips left out: {why}"] if n_left_out else []
 
 
 def identity(clips: pd.DataFrame) -> list[str]:

@@ -6,7 +6,9 @@ import fcntl
 import json
 import os
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,19 +17,30 @@ from workbench import paths, runs
 from workbench.emotions import probability_columns
 from workbench.errors import WorkbenchError
 from workbench.studies import COSTS, Study, load
+from workbench.studies.places import Place, choose_place
 
 
-def record(study: Study, corpus: str, size: str, made: list[runs.Run]) -> None:
-    """Note the runs as the study's results on a corpus at a size (profile), for their variants and protocols."""
-    systems = defaultdict(list)
+def record(study: Study, place: Place, size: str, made: list[runs.Run], *, remarks: Sequence[str] = ()) -> None:
+    """Record the runs as the study's results on a corpus at a root, at a size, by variant and protocol.
+
+    Parameters
+    ----------
+    remarks : sequence of str, optional
+        What a reader of the results has to know, such as why a protocol was not run. They replace earlier ones.
+    """
+    kept = defaultdict(list)
     for run in made:
-        systems[f"{corpus}/{size}/{run.params['variant']}/{run.params['protocol']}"].append(run.name)
+        kept[f"{place.key}/{size}/{run.params['variant']}/{run.params['protocol']}"].append(run.name)
     path = _path(study.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two at once, the second adds to what the first has noted
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes at once, the second adds to what the first has recorded
+        found = _read(path)
+        found["runs"] |= kept
+        found["places"][place.key] = place.values()
+        found["remarks"][f"{place.key}/{size}"] = list(remarks)
         part = path.with_suffix(".part")
-        part.write_text(json.dumps(_read(path) | systems, indent=1, sort_keys=True))
+        part.write_text(json.dumps(found, indent=1, sort_keys=True))
         os.replace(part, path)
 
 
@@ -46,44 +59,101 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
     table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]
     if "yaw" in clips:
         table["yaw"] = pd.to_numeric(clips["yaw"], errors="coerce")
+    table["speaker_clips"] = clips["speaker_clips"] if run.transductive else 1
     table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     table[probability_columns(classes)] = probabilities
     return table.reset_index(drop=True)
 
 
 def results(
-    study: str | Study, *, corpus: str | None = None, size: str | None = None, variant: str | None = None
+    study: str | Study,
+    *,
+    corpus: str | None = None,
+    root: str | Path | None = None,
+    size: str | None = None,
+    variant: str | None = None,
 ) -> list[runs.Run]:
-    """Return the finished runs that are a study's results, in the order of its variants.
+    """Return the finished runs that are a study's results on one corpus at one root, in the order of its variants.
 
     Parameters
     ----------
-    corpus, size, variant : str, optional
-        Only those on this corpus, at this size (profile), of this variant.
+    corpus, root : optional
+        Which (`places.choose_place`); results on two corpora, or at two roots, are never returned together.
+    size, variant : str, optional
+        Only those at this size (profile), of this variant.
 
     Raises
     ------
     WorkbenchError
-        If there is none; what there is, is listed.
+        If there is none, or several corpora or roots could be meant; what there is, is listed.
     """
     study = study if isinstance(study, Study) else load(study)
-    kept, order = _read(_path(study.name)), list(study.variants)
-    wanted = (corpus, size, variant)
-    keys = [key for key in kept if key.split("/")[2] in order]
-    keys = [key for key in keys if all(w in (None, k) for w, k in zip(wanted, key.split("/"), strict=False))]
-    if not keys:
-        asked = "/".join(name or "*" for name in wanted)
-        known = ", ".join(kept) or f"none yet (python -m workbench study run {study.name} makes them)"
-        raise WorkbenchError(f"study {study.name!r}: no results for {asked} in {_path(study.name)}; there are: {known}")
-    keys.sort(key=lambda key: order.index(key.split("/")[2]))
-    return [runs.load(name).shown_as(study.name, key.split("/")[2]) for key in keys for name in kept[key]]
+    place = place_of(study, corpus=corpus, root=root, size=size, variant=variant)
+    kept, order = _read(_path(study.name))["runs"], list(study.variants)
+    keys = [(_Key(*key.split("/")), names) for key, names in kept.items()]
+    wanted = (place.key, size, variant)
+    found = [(key, names) for key, names in keys if key.variant in order and key.matches(*wanted)]
+    found.sort(key=lambda one: order.index(one[0].variant))
+    return [runs.load(name).shown_as(study.name, key.variant) for key, names in found for name in names]
+
+
+def place_of(
+    study: Study,
+    *,
+    corpus: str | None = None,
+    root: str | Path | None = None,
+    size: str | None = None,
+    variant: str | None = None,
+) -> Place:
+    """Return the corpus at a root whose results are meant (`places.choose_place`).
+
+    Raises
+    ------
+    WorkbenchError
+        If there is none, or several could be meant; what there is, is listed.
+    """
+    found = _read(_path(study.name))
+    keys = [_Key(*key.split("/")) for key in found["runs"]]
+    keys = [key for key in keys if key.variant in study.variants and key.matches(None, size, variant)]
+    places = _places(found)
+    with_results = [places[key] for key in dict.fromkeys(key.place for key in keys)]
+    what = f"study {study.name!r}{f', size {size}' if size else ''}{f', variant {variant!r}' if variant else ''}"
+    if not found["runs"]:
+        raise WorkbenchError(f"{what}: no results yet; make them with: python -m workbench study run {study.name}")
+    if not with_results:
+        known = ", ".join(
+            sorted({f"{places[_Key(*key.split('/')).place].title}/{key.split('/', 1)[1]}" for key in found["runs"]})
+        )
+        raise WorkbenchError(f"{what}: no results; there are: {known}")
+    return choose_place(with_results, what, corpus=corpus, root=root)
+
+
+class _Key(NamedTuple):
+    """The parts of a key of `results.json`."""
+
+    place: str
+    size: str
+    variant: str
+    protocol: str
+
+    def matches(self, place: str | None, size: str | None, variant: str | None) -> bool:
+        return place in (None, self.place) and size in (None, self.size) and variant in (None, self.variant)
 
 
 def recorded(study: str) -> pd.DataFrame:
-    """Return what results a study has: one row each of corpus, size, variant and protocol, and how many `runs`."""
-    kept = _read(_path(study))
-    rows = [(*key.split("/"), len(made)) for key, made in kept.items()]
-    return pd.DataFrame(rows, columns=["corpus", "size", "variant", "protocol", "runs"])
+    """Return what results a study has: one row each of corpus, root, size, variant and protocol, how many `runs`."""
+    found = _read(_path(study))
+    places = _places(found)
+    rows = []
+    for key, made in found["runs"].items():
+        place, *rest = key.split("/")
+        rows.append((places[place].corpus, places[place].root, *rest, len(made)))
+    return pd.DataFrame(rows, columns=["corpus", "root", "size", "variant", "protocol", "runs"])
+
+
+def remarks(study: str, place: Place, size: str) -> list[str]:
+    """Return what was recorded for a reader of a study's results on a corpus at a root, at a size."""
+    return _read(_path(study))["remarks"].get(f"{place.key}/{size}", [])
 
 
 def costs(made: list[runs.Run]) -> pd.DataFrame:
@@ -100,5 +170,16 @@ def _path(study: str) -> Path:
     return paths.runs() / study / "results.json"
 
 
-def _read(path: Path) -> dict[str, list[str]]:
-    return json.loads(path.read_text()) if path.exists() else {}
+def _read(path: Path) -> dict[str, dict]:
+    """Return what is recorded: `runs`, `places`, `remarks`. Files of earlier versions held the runs alone."""
+    found = json.loads(path.read_text()) if path.exists() else {}
+    if found and "runs" not in found:
+        found = {"runs": found}
+    return {"runs": {}, "places": {}, "remarks": {}} | found
+
+
+def _places(found: Mapping) -> dict[str, Place]:
+    """Return the places of results by their keys; those of earlier versions have no root."""
+    places = {key: Place(**values) for key, values in found["places"].items()}
+    keys = {key.split("/")[0] for key in found["runs"]} - set(places)
+    return places | {key: Place(key) for key in keys}

@@ -8,7 +8,8 @@ from functools import partial
 from workbench import paths, runs, scale
 from workbench.datasets import Corpus
 from workbench.errors import Stopped, WorkbenchError
-from workbench.studies import Study, checking, items, making, planning, results, under_way
+from workbench.studies import Study, checking, conditions, items, making, planning, results, under_way
+from workbench.studies.places import Place
 from workbench.training import Requests
 
 
@@ -81,13 +82,15 @@ def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensor
             done = sum(runs.named(name).done for wave in waves for name in wave)
             raise Stopped(f"{done} of {sum(map(len, waves))} runs are finished")
         ranks.wait()
+        for name, item in wave.items() if not ranks.rank else ():
+            conditions.record(runs.load(name), item, prepared)
     made = [
         items.run_of(item, prepared).shown_as(study.name, name)
         for name, of_variant in asked.items()
         for item in of_variant
     ]
     if not ranks.rank:
-        results.record(study, whole.corpus.label, whole.size, made)
+        results.record(study, Place.of(whole.corpus), whole.size, made)
     return made
 
 

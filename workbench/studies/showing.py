@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from workbench.datasets import CORPORA
-from workbench.splits import COUNTED, DEFAULT_FOLDS, SHARING
-from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, results
+from collections.abc import Mapping
+
+import pandas as pd
+
+from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, conditions, results, seeds_of
+from workbench.studies.reached import n_folds_of
 
 FACTS = (
     "name", "title", "source", "table", "corpus", "classes", "only", "protocol", "protocols", "setting", "measures",
@@ -17,9 +20,10 @@ def describe(study: Study) -> dict:
     """Return everything that a study's file says, and which of its runs there are, for a program to read.
 
     `profiles` has a row a size and protocol (`sizes`); `variants` a row a variant: its `settings`, what was
-    `published`, and which `runs` there are, by corpus, size and protocol.
+    `published`, whether it is `transductive`, and which `runs` there are, by corpus, root, size and protocol. `remarks`
+    has a row for each remark on the runs, such as the clips that were left out.
     """
-    ran = results.recorded(study.name)
+    ran, titles = results.recorded(study.name), study.titles()
     variants = []
     for name, settings in study.variants.items():
         mine = ran[ran["variant"] == name].drop(columns="variant")
@@ -27,6 +31,8 @@ def describe(study: Study) -> dict:
             {
                 "variant": name,
                 **{key: settings.get(key, default) for key, default in zip(ABOUT, (name, "", "", {}), strict=True)},
+                "title": titles[name],
+                "transductive": study.transductive(name),
                 "settings": _own(settings),
                 "runs": mine.to_dict("records"),
             }
@@ -35,6 +41,7 @@ def describe(study: Study) -> dict:
         **{key: getattr(study, key) for key in FACTS},
         "profiles": sizes(study),
         "variants": variants,
+        "remarks": _remarks(study, ran),
         "cited": [{"name": name, **settings} for name, settings in study.cited.items()],
     }
 
@@ -49,7 +56,7 @@ def overview(study: Study) -> dict[str, list[dict]]:
             "title": row["title"],
             "settings": f"of: {row['of']}" if row["of"] else in_short(row["settings"]),
             "published": _numbers(row["published"]),
-            "run on": [f"{ran['corpus']}/{ran['size']}, {ran['protocol']}: {ran['runs']}" for ran in row["runs"]],
+            "run on": [f"{_where(ran)}, {ran['protocol']}: {ran['runs']}" for ran in row["runs"]],
         }
         for row in about["variants"]
     ]
@@ -64,18 +71,36 @@ def overview(study: Study) -> dict[str, list[dict]]:
     ]
     tables = {study.title: [{"": key, " ": value} for key, value in facts.items() if value]}
     tables |= {"sizes, on its own corpus": sized, "variants": variants}
+    tables |= {"remarks on the runs": about["remarks"]} if about["remarks"] else {}
     return tables | ({"systems of others": cited} if cited else {})
+
+
+def _where(ran: Mapping) -> str:
+    """Return the corpus, its root and the size of results in words: ``folder at path/to/folder, size smoke``."""
+    at = f" at {ran['root']}" if ran["root"] else ""
+    return f"{ran['corpus']}{at}, size {ran['size']}"
+
+
+def _remarks(study: Study, ran: pd.DataFrame) -> list[dict]:
+    """Return the remarks on a study's runs, a row each: on which corpus, root and size, and the `remark`."""
+    rows = []
+    for where in ran[["corpus", "root", "size"]].drop_duplicates().to_dict("records"):
+        of = {key: value or None for key, value in where.items()}
+        place = results.place_of(study, **of)
+        lines = [*conditions.left_out(results.results(study, **of)), *results.remarks(study.name, place, of["size"])]
+        rows += [where | {"remark": line} for line in lines]
+    return rows
 
 
 def short(study: Study) -> tuple[dict, list[dict]]:
     """Return the facts of a study and a row a variant, as a notebook shows them: settings, published accuracy, runs."""
     facts = {key: _words(getattr(study, key)) for key in ("source", "table", "corpus", "classes", "only", "protocol")}
     facts |= {"training": _words(study.training), "sizes": ", ".join(study.profiles)}
-    ran = results.recorded(study.name).groupby("variant")["runs"].sum()
+    ran, titles = results.recorded(study.name).groupby("variant")["runs"].sum(), study.titles()
     rows = [
         {
             "variant": name,
-            "title": settings.get("title", name),
+            "title": titles[name],
             "settings": f"of: {settings['of']}" if "of" in settings else in_short(_own(settings)),
             "published": settings.get("published", {}).get("accuracy", ""),
             "runs": int(ran.get(name, 0)),
@@ -99,25 +124,14 @@ def sizes(study: Study) -> list[dict]:
     n_variants = sum("of" not in settings for settings in study.variants.values())
     for name, profile in study.profiles.items():
         for protocol in study.protocols:
-            n_folds = _n_folds(study, profile, protocol)
+            n_folds = n_folds_of(study, profile, protocol)
             folds = n_folds and min(n_folds, by_protocol(profile.get("folds"), protocol) or n_folds)
-            repeats = by_protocol(profile.get("repeats", study.repeats), protocol) or 1
-            seeds = repeats if isinstance(repeats, list) else list(range(repeats))
+            seeds = seeds_of(study, profile, protocol)
             counts = {"n_folds": n_folds, "folds": folds, "seeds": seeds, "variants": n_variants}
             rows.append(
                 {"profile": name, "protocol": protocol} | counts | {"runs": folds and folds * len(seeds) * n_variants}
             )
     return rows
-
-
-def _n_folds(study: Study, profile: dict, protocol: str) -> int | None:
-    """Return how many folds a protocol makes of the corpus's speakers, as far as its card names them."""
-    known = len(CORPORA[study.corpus].card.speakers)
-    speakers = min(known, profile.get("speakers", known))
-    if protocol in COUNTED:
-        return (speakers // 2 if protocol == "speaker-pairs" else speakers) or None
-    wanted = by_protocol(profile.get("n_folds"), protocol) or DEFAULT_FOLDS
-    return wanted if protocol in SHARING or not speakers else min(wanted, speakers)
 
 
 def in_short(settings: dict) -> str:

@@ -13,8 +13,9 @@ from workbench import evaluation
 from workbench.datasets import card_of
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
-from workbench.studies import Study, cells, writing
+from workbench.studies import Study, cells
 from workbench.studies.cells import NOT_RUN, SAME, UNSEEN, Cell, Sheet, System, frame
+from workbench.studies.places import Place
 from workbench.studies.scoring import KINDS, Kind, parts, right
 from workbench.studies.writing import Table
 
@@ -26,7 +27,10 @@ def table(
     study: Study,
     predictions: pd.DataFrame,
     *,
+    place: Place | None = None,
     costs: pd.DataFrame | None = None,
+    conditions: pd.DataFrame | None = None,
+    remarks: Sequence[str] = (),
     variants: Sequence[str] | None = None,
 ) -> Table:
     """Return a study's table: one row a variant, and one for each system of others that the published table cites.
@@ -36,16 +40,22 @@ def table(
     that both tested. Further kinds of numbers have columns where one was published or the study's `measures` name
     them; where folds, seeds or classes were published one by one, further tables show them.
 
-    A published number stands beside ours and never for it. It is comparable with ours if both were reached on the
-    study's own corpus and on the same classes. A `setting` of its own says that it was reached elsewhere, unless the
-    variant has `classes` (or `only`) of its own to match.
+    A published number stands beside ours and never for it. It is comparable with ours if both were reached under the
+    same conditions (`studies.reached`): corpus, material, classes, protocol, number of folds, size, initial weights.
+    Otherwise it is grey, no difference is shown, and a note says why. A table `conditions` gives those of ours.
 
     Parameters
     ----------
     predictions : DataFrame
         The predictions of the study's runs on one corpus (`studies.results.results`).
+    place : Place, optional
+        The corpus at its root; by default the predictions' corpus alone.
     costs : DataFrame, optional
         Index `variant`; columns of `studies.COSTS`.
+    conditions : DataFrame, optional
+        Of the runs (`studies.conditions.table`). Without them no published number is comparable.
+    remarks : sequence of str, optional
+        Further notes: what was left out, what could not be run.
     variants : sequence of str, optional
         Those to show, by default all of the study, and the systems of others.
 
@@ -57,19 +67,19 @@ def table(
     if len(corpora := sorted(set(predictions["corpus"]))) != 1:
         raise WorkbenchError(f"a table is of one corpus, found predictions on {', '.join(corpora) or 'none'}")
     empty = pd.DataFrame()
-    sheet = Sheet(study, corpora[0], predictions, empty if costs is None else costs, cells.systems(study, variants))
+    if "speaker_clips" not in predictions:
+        predictions = predictions.assign(speaker_clips=1)
+    costs = empty if costs is None else costs
+    sheet = Sheet(study, place or Place(corpora[0]), predictions, costs, conditions, cells.systems(study, variants))
     shown = [cells.records(sheet, "accuracy", cells.accuracy)]
     for family in KINDS:
         shown += _packed([_of_kind(sheet, key, kind) for key, kind in family.items() if key in sheet.asked])
     further = [*_by(sheet, "fold"), *_by(sheet, "seed"), _by_class(sheet), _settings(sheet)]
+    further.append(cells.records(sheet, "conditions", cells.conditions))
     whole = pd.concat([part for part in (*_packed(shown), *further) if len(part)], ignore_index=True)
     origin = f"Source {study.source}: {study.table}." if study.source else ""
-    return Table(study.name, study.title, origin, corpora[0], list(_warnings(sheet)), whole, list(_notes(sheet)))
-
-
-def markdown(study: Study, predictions: pd.DataFrame, **options) -> str:
-    """Return `table`, with its options, as Markdown."""
-    return writing.markdown(table(study, predictions, **options))
+    notes = [*_notes(sheet), *remarks]
+    return Table(study.name, study.title, origin, sheet.place, list(_warnings(sheet)), whole, notes)
 
 
 def insert(text: str, path: Path, name: str) -> None:
@@ -175,9 +185,10 @@ def _words(value) -> str:
 
 def _warnings(sheet: Sheet) -> Iterator[str]:
     """Yield what has to be read before the numbers."""
-    study, corpus = sheet.study, sheet.corpus
-    if corpus != study.corpus and any(system.published for system in sheet.systems):
-        yield f"Corpus {corpus}{_synthetic(corpus)} in place of {study.corpus}: the published column is not comparable."
+    study, place = sheet.study, sheet.place
+    if place.corpus != study.corpus and sheet.reasons and all(sheet.reasons.values()):
+        title = f"{place.title}{_synthetic(place.corpus)}"
+        yield f"Corpus {title} in place of {study.corpus}: the published column is not comparable."
     ran = [system for system in sheet.systems if sheet.found(system)]
     if lacking := in_order({name for system in ran for name in system.classes - sheet.found(system)}):
         yield f"Classes of the study without a test clip here: {', '.join(lacking)}."
@@ -191,9 +202,10 @@ def _synthetic(corpus: str) -> str:
 def _notes(sheet: Sheet) -> Iterator[str]:
     """Yield what the numbers are, and on what they were made."""
     study, tested = sheet.study, sheet.predictions[sheet.predictions["usage"] == "test"]
-    corpus, takes, speakers = sheet.corpus, tested["take"].nunique(), tested["speaker"].nunique()
+    takes, speakers = tested["take"].nunique(), tested["speaker"].nunique()
+    title = f"{sheet.place.title}{_synthetic(sheet.place.corpus)}"
     yield (
-        f"Corpus {corpus}{_synthetic(corpus)}: {takes} takes of {speakers} speakers. Rates in percent, with 95 % "
+        f"Corpus {title}: {takes} takes of {speakers} speakers. Rates in percent, with 95 % "
         "intervals from resampling speakers; differences in points."
     )
     if SAME in sheet.sides:
@@ -205,11 +217,37 @@ def _notes(sheet: Sheet) -> Iterator[str]:
         yield f"Unseen speakers: {study.protocol}, the published protocol, which keeps speakers apart."
     if any("by_fold" in system.published and "accuracy" not in system.published for system in sheet.systems):
         yield "Published: the mean of the published folds, where no other is printed."
+    yield from _transductive(sheet)
     yield from _measured(sheet)
     yield from _reached(sheet)
+    yield from _not_comparable(sheet)
     for system in sheet.systems:
         if "note" in system.published:
             yield f"{system.title}: {system.published['note'].rstrip('.')}."
+
+
+def _transductive(sheet: Sheet) -> Iterator[str]:
+    """Yield which systems need several clips of a speaker, and how many they used."""
+    tested = sheet.predictions[sheet.predictions["usage"] == "test"]
+    by_speaker = tested[tested["speaker_clips"] > 1]
+    if len(by_speaker):
+        yield (
+            f"Transductive: a prediction uses all unlabelled clips of its speaker at once "
+            f"({cells.span(by_speaker['speaker_clips'])} clips a speaker here). All other rows see one clip at a time: "
+            "the two answer different questions."
+        )
+
+
+def _not_comparable(sheet: Sheet) -> Iterator[str]:
+    """Yield why published numbers are not comparable, systems with the same reasons together."""
+    by_reason: dict[str, list[str]] = {}
+    titles = {system.name: system.title for system in sheet.systems}
+    for name, why in sheet.reasons.items():
+        if why:
+            by_reason.setdefault("; ".join(why), []).append(titles[name])
+    for why, names in by_reason.items():
+        of = "all" if len(names) == len(sheet.reasons) else "; ".join(names)
+        yield f"Published numbers not comparable with ours ({of}): {why}."
 
 
 def _measured(sheet: Sheet) -> Iterator[str]:

@@ -11,6 +11,7 @@ from textwrap import wrap
 import pandas as pd
 
 from workbench.errors import choose
+from workbench.studies.places import Place
 
 LABELS = ("system", "row", "")  # the columns that name a row
 ROW = ["group", "variant", "system", "row", "detail"]  # what tells the rows of a table apart
@@ -47,7 +48,7 @@ class Table:
     study: str
     title: str
     origin: str
-    corpus: str
+    place: Place
     warnings: list[str]
     cells: pd.DataFrame
     notes: list[str]
@@ -153,7 +154,7 @@ def csv(table: Table) -> str:
     """Return the cells as CSV: numbers as they are, in the unit that stands beside them."""
     cells = table.cells.assign(comparable=table.cells["comparable"].map({True: "true", False: "false"}))
     cells.insert(0, "study", table.study)
-    cells.insert(1, "corpus", table.corpus)
+    cells.insert(1, "corpus", table.place.title)
     return cells.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 
