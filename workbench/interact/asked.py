@@ -11,6 +11,7 @@ import pandas as pd
 from workbench import runs
 from workbench.errors import WorkbenchError
 from workbench.predict import alone
+from workbench.studies.places import Place
 
 TRAINED, CHOSEN, TESTED = range(3)  # what a clip was to a fold
 
@@ -84,8 +85,15 @@ def grouped(found: Iterable[runs.Run]) -> dict[str, Asked]:
 def _name(run: runs.Run) -> str:
     params = run.params
     seed = f", seed {params['seed']}" * bool(params["seed"])
-    about = f"{params['protocol']}, {params['corpus']}, {params['size']}{seed}"
+    mark = ", transductive" if run.transductive else ""
+    about = f"{params['protocol']}, {_corpus(run)}, {params['size']}{seed}{mark}"
     return f"{params['study']}/{params['variant']} ({about})"
+
+
+def _corpus(run: runs.Run) -> str:
+    """Return the corpus of a run as file names have it, with its folder: runs on two corpora of one name stay apart."""
+    places = [Place(run.params["corpus"], root).slug for root in run.conditions().get("roots", ())]
+    return ", ".join(places) or run.params["corpus"]
 
 
 def _made(run: runs.Run) -> float:

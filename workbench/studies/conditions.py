@@ -98,7 +98,7 @@ def left_out(made: Iterable[runs.Run]) -> list[str]:
 
 def initial_weights(settings: Mapping) -> str:
     """Return what the networks of a run begin from: names of weight files, `random`; `none` without a network."""
-    if "members" in settings:
+    if settings.get("members"):
         of_members = [initial_weights(runs.load(name).params) for name in settings["members"]]
         return ", ".join(dict.fromkeys(name for name in of_members if name != NONE)) or NONE
     encoders = settings.get("encoders") or {}

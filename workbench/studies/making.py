@@ -222,7 +222,17 @@ def _join(run: runs.Run) -> None:
             selection.to_csv(run.folder / "selection.csv", index=False)
         classifiers.save(model, run.folder / "model.skops")
         probabilities = classifiers.probabilities(model, given, classes)
+    tested = tested.assign(speaker_clips=_speaker_clips(params, tables, tested))
     run.finish(results.predictions(run, tested, probabilities, "test"))
+
+
+def _speaker_clips(params: dict, tables: list[pd.DataFrame], tested: pd.DataFrame) -> np.ndarray:
+    """Return how many clips of its speaker each answer of a late fusion rests on, (n,): its own, or a member's."""
+    by_take = pd.concat([table[table["usage"] == "test"] for table in tables]).groupby("take")["speaker_clips"].max()
+    counts = by_take.reindex(tested["take"]).to_numpy()
+    if params.get("normalise") != "speaker":
+        return counts
+    return np.maximum(counts, tested.groupby("speaker")["clip"].transform("size"))
 
 
 def _rows_to_learn(params: dict, tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray]:

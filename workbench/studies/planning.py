@@ -233,7 +233,7 @@ def load(
     content = table[["clip", "emotion", "speaker", "take", *votes.counted(table)]].assign(
         source=store.index["source_bytes"].reindex(table["clip"]).to_numpy()
     )
-    return Data(store, table, digest([whole.recipe.key, content.to_csv(index=False)]))
+    return Data(store, _counted_by_speaker(table), digest([whole.recipe.key, content.to_csv(index=False)]))
 
 
 def _given(corpus: Corpus, table: pd.DataFrame) -> Data:
@@ -244,7 +244,12 @@ def _given(corpus: Corpus, table: pd.DataFrame) -> Data:
     for views in arrays.values():
         for view in views:
             content.update(np.ascontiguousarray(view))
-    return Data(None, table, content.hexdigest()[:8], arrays=arrays)
+    return Data(None, _counted_by_speaker(table), content.hexdigest()[:8], arrays=arrays)
+
+
+def _counted_by_speaker(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with `speaker_clips`, how many of its clips are of the clip's speaker."""
+    return table.assign(speaker_clips=table.groupby("speaker")["clip"].transform("size"))
 
 
 class Prepared:
