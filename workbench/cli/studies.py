@@ -86,7 +86,10 @@ def study_run(
         "uar_high",
     ]
     columns += ["n_clips", "n_speakers", "transductive", "speaker_clips"]
-    rows = evaluation.summary(runs.predictions(made))[columns].to_dict("records")
+    summary = evaluation.summary(runs.predictions(made))
+    if not (as_json or summary["transductive"].any()):
+        columns = columns[:-2]
+    rows = summary[columns].to_dict("records")
     show(rows, as_json, title=f"{study.title} on {opened.card.title}")
     for line in conditions.left_out(made):
         errors.print(line, markup=False, soft_wrap=True)

@@ -8,7 +8,7 @@ from functools import partial
 from workbench import paths, runs, scale
 from workbench.datasets import Corpus
 from workbench.errors import Stopped, WorkbenchError
-from workbench.studies import Study, checking, conditions, items, making, planning, results, under_way
+from workbench.studies import Study, checking, items, making, planning, results, run_conditions, under_way
 from workbench.studies.places import Place
 from workbench.training import Requests
 
@@ -83,7 +83,7 @@ def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensor
             raise Stopped(f"{done} of {sum(map(len, waves))} runs are finished")
         ranks.wait()
         for name, item in wave.items() if not ranks.rank else ():
-            conditions.record(runs.load(name), item, prepared)
+            run_conditions.record(runs.load(name), item, prepared)
     made = [
         items.run_of(item, prepared).shown_as(study.name, name)
         for name, of_variant in asked.items()
