@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
+from workbench.datasets.links import linked
 from workbench.errors import WorkbenchError
 from workbench.splits.fold import Fold
 from workbench.splits.naming import check_classes, check_number, fold_names, folds_of, known_speakers
-from workbench.splits.units import linked, units
+from workbench.splits.units import units
 
 DEFAULT_FOLDS = 5
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-
 import pandas as pd
+
+from workbench.datasets.links import linked
 
 
 def units(clips: pd.DataFrame, by: str) -> pd.Series:
@@ -29,31 +28,6 @@ def units(clips: pd.DataFrame, by: str) -> pd.Series:
         return clips[by]
     first_of = linked(zip(shared["unit"], shared["content"], strict=True))
     return clips[by].map(lambda name: first_of.get(name, name))
-
-
-def linked(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return of each name the first, in sorted order, of all that are linked with it.
-
-    Parameters
-    ----------
-    pairs : iterable of (name, link)
-        Names with a link in common are linked, and so are those that these are linked with.
-    """
-    above: dict[str, str] = {}
-
-    def first_of(name: str) -> str:
-        while name in above:
-            name = above[name]
-        return name
-
-    holders, names = defaultdict(set), set()
-    for name, link in pairs:
-        names.add(name)
-        holders[link].add(name)
-    for linked_names in holders.values():
-        first, *others = sorted({first_of(name) for name in linked_names})
-        above.update(dict.fromkeys(others, first))
-    return {name: first_of(name) for name in names}
 
 
 def joined(clips: pd.DataFrame, by: str) -> list[list[str]]:
