@@ -244,7 +244,7 @@ def test_without_known_speakers_no_speaker_disjoint_split_is_made(tmp_path):
     clips = datasets.corpus("fer2013", tmp_path).clips()
     for protocol in ("speaker-disjoint", "speaker-pairs", "leave-one-speaker-out"):
         with pytest.raises(
-            WorkbenchError, match="12 of 12 clips have no speaker label, .*only protocol 'random' can be used"
+            WorkbenchError, match=r"12 of 12 clips have no speaker label, .*only protocol 'random' can be used"
         ):
             splits.make_folds(clips, protocol)
     assert len(splits.make_folds(clips, "random", n_folds=3)) == 3

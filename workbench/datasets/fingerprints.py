@@ -20,6 +20,8 @@ from workbench.media import SILENCE
 FIRST = 3  # pictures of a film that are hashed, beginning with the first that is not of one colour
 FLAT = 4  # grey levels: a picture that spans no more is of one colour
 STILL = 16  # grey levels: a film in which no pixel changes more shows one picture throughout
+# Containers differ in what they note of samples to leave out at either end of a compressed sound: all are hashed.
+UNTRIMMED = {"flags2": "skip_manual"}
 
 
 class Part(NamedTuple):
@@ -95,6 +97,7 @@ def _sounds(path: str, parts: Sequence[Part]) -> list[str]:
     """Return the hash of each part of a file's sound: of its samples as they are, at their own rate."""
     with _container.opened(path) as container:
         stream = _container.stream_of(path, container, "audio")
+        stream.codec_context.options = UNTRIMMED
         rate, start = stream.rate, (container.start_time or 0) / av.time_base
         spans = [(round(part.start * rate), np.inf if part.end is None else round(part.end * rate)) for part in parts]
         hashes, position = [_SoundHash(*span) for span in spans], None
