@@ -58,7 +58,7 @@ def test_check_and_prepare_a_corpus(call, tiny):
     code, out, _ = call("corpus", "check", "demo", "--root", tiny.root, "--json")
     report = json.loads(out)
     assert code == 0
-    assert list(report) == ["clips", "readable", "missing", "unreadable", "duplicates", "misnamed"]
+    assert list(report) == ["clips", "readable", "missing", "unreadable", "duplicates", "misnamed", "similar_speakers"]
     assert (report["clips"], report["readable"], report["missing"]) == (16, 16, [])
     code, out, _ = call("prepare", "demo", "--root", tiny.root, "--jobs", 1, "--json")
     report = json.loads(out)

@@ -55,8 +55,8 @@ def test_speaker_disjoint_is_disjoint_and_the_default(protocol):
     for fold in make_folds(clips, protocol):
         assert audit(clips, fold.train, fold.test) == {
             "leaks": False,
-            "shared": {"speaker": 0, "take": 0, "clip": 0},
-            "unknown": {"speaker": 0, "take": 0, "clip": 0},
+            "shared": {"speaker": 0, "take": 0, "clip": 0, "content": 0},
+            "unknown": {"speaker": 0, "take": 0, "clip": 0, "content": len(clips)},
         }
     defaults = make_folds(clips)
     assert [fold.test.tolist() for fold in defaults] == [fold.test.tolist() for fold in grouped(clips)]
@@ -218,7 +218,7 @@ def test_audit_finds_takes_under_different_clip_names():
     report = audit(clips, sound, picture, allow=("speaker", "take"))
     assert {key: report[key] for key in ("leaks", "shared")} == {
         "leaks": True,
-        "shared": {"speaker": 2, "take": 64, "clip": 0},
+        "shared": {"speaker": 2, "take": 64, "clip": 0, "content": 0},
     }
 
 
@@ -226,7 +226,7 @@ def test_audit_does_not_take_unknown_speakers_for_one_person():
     clips = clip_table(1).assign(speaker="")
     report = audit(clips, [0, 1], [2, 3])
     assert report["leaks"] is False
-    assert report["unknown"] == {"speaker": 4, "take": 0, "clip": 0}
+    assert report["unknown"] == {"speaker": 4, "take": 0, "clip": 0, "content": 4}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ def test_audit_does_not_take_unknown_speakers_for_one_person():
         ({}, ("speaker-pairs", 5), "makes 4 folds"),
         ({"sex": "male"}, ("speaker-pairs",), "8 men and 0 women"),
         ({"speaker": "demo-01"}, ("leave-one-speaker-out",), "at least 2 speakers, found 1"),
-        ({"speaker": ""}, ("speaker-disjoint",), "256 of 256 clips name no speaker"),
+        ({"speaker": ""}, ("speaker-disjoint",), "256 of 256 clips have no speaker label"),
     ],
 )
 def test_bad_requests_get_one_clear_error(change, arguments, message):
@@ -289,7 +289,7 @@ def test_the_published_cremad_split_is_caught(shared):
     report = audit(clips, train, test, allow=("speaker",))
     assert {key: report[key] for key in ("leaks", "shared")} == {
         "leaks": True,
-        "shared": {"speaker": 91, "take": 0, "clip": 0},
+        "shared": {"speaker": 91, "take": 0, "clip": 0, "content": 0},
     }
 
 
@@ -304,6 +304,6 @@ def test_the_published_emobox_folds_pass(shared, fold):
     report = audit(clips, range(len(sides[0])), range(len(sides[0]), len(clips)))
     assert {key: report[key] for key in ("leaks", "shared")} == {
         "leaks": False,
-        "shared": {"speaker": 0, "take": 0, "clip": 0},
+        "shared": {"speaker": 0, "take": 0, "clip": 0, "content": 0},
     }
     assert clips["speaker"].nunique() == 24

@@ -67,7 +67,6 @@ def study_run(
     Or several processes share them, on one machine or more: torchrun --nproc_per_node 4 -m workbench study run ...
     """
     from workbench import datasets, evaluation, runs, studies
-    from workbench.studies import conditions
     from workbench.studies.running import run
 
     study = studies.load(name)
@@ -91,8 +90,6 @@ def study_run(
         columns = columns[:-2]
     rows = summary[columns].to_dict("records")
     show(rows, as_json, title=f"{study.title} on {opened.card.title}")
-    for line in conditions.left_out(made):
-        errors.print(line, markup=False, soft_wrap=True)
 
 
 @app.command("pause")

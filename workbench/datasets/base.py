@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from workbench import alignment, media, paths
-from workbench.datasets import cards, fetching, tallies
+from workbench.datasets import cards, content, fetching, tallies
 from workbench.datasets.card import Card, Ceiling
 from workbench.datasets.clip import Clip
 from workbench.datasets.files import film_and_sound
+from workbench.datasets.speakers import similar_speakers
 from workbench.emotions import in_order
 from workbench.errors import MediaError, WorkbenchError, choose
 
@@ -132,11 +133,16 @@ class Corpus:
         return tallies.kinds(self.clips())
 
     def check(self, progress: Callable = lambda items, **_: items) -> dict:
-        """Read every file and report: `clips`, `readable`, `missing`, `unreadable`, `duplicates`, `misnamed`.
+        """Read every file and report on the files, the clips and the names of speakers.
 
-        `clips` counts the clip table, `readable` its clips that have a file of their own and no unreadable one.
-        `missing` names clips that the scheme expects and the folder lacks, `unreadable` files with the reason,
-        `duplicates` groups of files with the same content, `misnamed` files whose name is outside the scheme.
+        Returns
+        -------
+        report : dict
+            `clips` counts the clip table, `readable` its clips that have a file of their own and no unreadable one.
+            `missing` names clips that the scheme expects and the folder lacks, `unreadable` files with the reason,
+            `duplicates` groups of files with the same bytes, or of different takes with the same decoded sound or
+            picture (`content`), `misnamed` files whose name is outside the scheme, `similar_speakers` groups of names
+            that differ only by case, leading zeros or blanks.
         """
         table, files = self.clips(), self.files()
         names = {path: factors["clip"] for path in files if (factors := self.parse(path))}
@@ -150,7 +156,8 @@ class Corpus:
                 broken.add(names[path])
             with open(path, "rb") as file:
                 digests[hashlib.file_digest(file, "md5").hexdigest()].append(path)
-        duplicates = [[str(p.relative_to(self.root)) for p in same] for same in digests.values() if len(same) > 1]
+        copies = content.merged([*digests.values(), *content.copies(content.of_corpus(self, table, progress=progress))])
+        duplicates = [[str(path.relative_to(self.root)) for path in same] for same in copies]
         have = set(table["clip"]) & set(names.values())
         return {
             "clips": len(table),
@@ -159,6 +166,7 @@ class Corpus:
             "unreadable": unreadable,
             "duplicates": duplicates,
             "misnamed": misnamed,
+            "similar_speakers": similar_speakers(table["speaker"]),
         }
 
     def missing(self, files: list[Path]) -> list[str]:

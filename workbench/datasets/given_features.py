@@ -90,7 +90,7 @@ class GivenFeatures(Corpus):
 
     def check(self, progress: Callable = lambda items, **_: items) -> dict:
         """Report as every corpus does; the file was read, and found whole, when it was opened."""
-        n, nothing = len(self.clips()), ("missing", "unreadable", "duplicates", "misnamed")
+        n, nothing = len(self.clips()), ("missing", "unreadable", "duplicates", "misnamed", "similar_speakers")
         return {"clips": n, "readable": n} | {key: [] for key in nothing}
 
     def describe(self, **options):

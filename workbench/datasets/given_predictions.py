@@ -135,6 +135,7 @@ class GivenPredictions(Corpus):
             ],
             "unreadable": [file for file in self._sound.values() if isinstance(file, str)],
             "duplicates": [],
+            "similar_speakers": [],
             "misnamed": [str(path.relative_to(self.root)) for path in self.files() if not FILE.fullmatch(path.stem)],
         }
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from workbench import classifiers, datasets, models, paths, recipes, splits, studies
+from workbench import classifiers, datasets, models, paths, recipes, studies
 from workbench.datasets import Corpus
 from workbench.errors import WorkbenchError, choose
 from workbench.interact.choices import FIELDS, NONE, TRAINED, classes, fields_of, fusions, parse, study_of, text_of
@@ -260,11 +260,9 @@ def _sides(plan: planning.Plan) -> list[str]:
     """
     found, emotion = [], plan.takes["emotion"]
     for protocol in plan.study.protocols:
-        by = "take" if protocol in splits.SHARING else "speaker"
         for seed in plan.seeds(protocol):
             for fold in plan.folds(protocol, seed).values():
-                share = plan.study.inner_share
-                inner, _ = splits.inner_split(plan.takes, fold.train, share=share, seed=seed, by=by)
+                inner, _ = plan.inner_split(protocol, fold, seed)
                 lacking = [
                     [one for one in plan.classes if one not in set(emotion.iloc[at])] for at in (inner, fold.test)
                 ]

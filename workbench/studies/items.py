@@ -87,6 +87,8 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
         "modality": study.modality(item.variant),
         "classes": plan.classes,
     }
+    if joined := plan.joined(item.protocol):
+        params["same_content"] = joined  # the folds depend on it
     needed = {key: [run_of(other, prepared).name for other in item.needs(key)] for key in NEEDED if key in settings}
     if "members" in needed:
         kept = ("rule", "stacking", "learn_from", "normalise")

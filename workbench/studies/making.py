@@ -20,7 +20,7 @@ from workbench.predict import load_model
 from workbench.prepare import sound_arrays
 from workbench.studies import COSTS, results
 from workbench.studies.costs import costs
-from workbench.studies.items import Item, run_of
+from workbench.studies.items import NEEDED, Item, run_of
 from workbench.studies.planning import Data, Prepared, identity
 from workbench.training import Clips, Requests, Settings, fit, predict
 
@@ -55,6 +55,20 @@ def _make(run: runs.Run, item: Item, prepared: Prepared, **options) -> None:
         _train(run, prepared.of(item.plan, run.params["modality"]), item, **options)
 
 
+def check(item: Item, prepared: Prepared) -> None:
+    """Raise a WorkbenchError if the clips that could be prepared do not fill the sides of an item (`sides`)."""
+    plan, settings = item.plan, item.settings
+    if {"encoders", "classical"} & set(settings):
+        modality = plan.study.modality(item.variant)
+        key = ("usable", modality, item.protocol, item.fold, item.seed)
+        if key not in plan.kept:
+            sides(prepared.of(plan, modality), item)
+            plan.kept[key] = True
+    for needed in NEEDED:
+        for other in item.needs(needed):
+            check(other, prepared)
+
+
 def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     """Return positions in `data.table` of the clips that fit, validate and test; audited for leaks.
 
@@ -65,8 +79,8 @@ def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     WorkbenchError
         If a side has no clip, a class is absent from training, or a speaker or take stands on both sides.
     """
-    plan, fold, by = item.plan, item.sides, "take" if item.protocol in splits.SHARING else "speaker"
-    inner, validation = splits.inner_split(plan.takes, fold.train, share=plan.study.inner_share, seed=item.seed, by=by)
+    plan, fold = item.plan, item.sides
+    inner, validation = plan.inner_split(item.protocol, fold, item.seed)
     takes = {"fit": inner, "validation": validation, "test": fold.test, **fold.beside}
     known, every = (pd.MultiIndex.from_frame(table[identity(table)]) for table in (data.table, plan.takes))
     where = {side: np.flatnonzero(known.isin(every[positions])) for side, positions in takes.items()}
@@ -77,9 +91,10 @@ def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     absent = sorted(set(data.table["emotion"]) - set(data.table["emotion"].iloc[where["fit"]]))
     if absent:
         raise WorkbenchError(f"{what}: no training clip of {', '.join(absent)}")
-    allow = ("speaker",) if by == "take" else ()
-    held_out = ("test", *fold.beside)
-    for left, right in (("fit", "validation"), *product(("fit", "validation"), held_out)):
+    allow = ("speaker",) if plan.inner_unit(item.protocol, fold) == "take" else ()
+    splits.audit(data.table, where["fit"], where["validation"], allow=allow)
+    allow = ("speaker",) if item.protocol in splits.SHARING else ()
+    for left, right in product(("fit", "validation"), ("test", *fold.beside)):
         splits.audit(data.table, where[left], where[right], allow=allow)
     return where
 

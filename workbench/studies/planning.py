@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import geometry, recipes, splits
-from workbench.datasets import Corpus, select, votes
+from workbench.datasets import Corpus, content, select, votes
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.models.precomputed import Arrays
@@ -82,13 +83,19 @@ class Plan:
     def n_folds(self, protocol: str) -> int | None:
         """Return how many folds a protocol makes, None where the speakers decide.
 
-        No more than there are known speakers where a protocol keeps them apart, so that a small corpus is left one
-        speaker out.
+        No more than there are known speakers (that share no content) where a protocol keeps them apart, so that a small
+        corpus is left one speaker out.
         """
         if protocol in splits.COUNTED:
             return None
-        wanted, known = by_protocol(self.profile.get("n_folds"), protocol), set(self.takes["speaker"]) - {""}
-        return wanted if not wanted or protocol in splits.SHARING or len(known) < 2 else min(wanted, len(known))
+        wanted = by_protocol(self.profile.get("n_folds"), protocol)
+        known = self._n_speakers
+        return wanted if not wanted or protocol in splits.SHARING or known < 2 else min(wanted, known)
+
+    @cached_property
+    def _n_speakers(self) -> int:
+        """How many known speakers there are that share no content."""
+        return len(set(splits.units(self.takes, "speaker")) - {""})
 
     def folds(self, protocol: str, seed: int) -> dict[str, splits.Fold]:
         """Return the folds that are run, by name: all of the protocol's, or as many as the profile says (`folds`)."""
@@ -97,6 +104,36 @@ class Plan:
             first = made[: by_protocol(self.profile.get("folds"), protocol)]
             self.kept[protocol, seed] = {fold.name: fold for fold in first}
         return self.kept[protocol, seed]
+
+    def inner_unit(self, protocol: str, fold: splits.Fold) -> str:
+        """Return what the inner split of a fold keeps whole, 'speaker' or 'take' (`splits.inner_unit`)."""
+        return splits.inner_unit(self.takes, fold.train, shares_speakers=protocol in splits.SHARING)
+
+    def inner_split(self, protocol: str, fold: splits.Fold, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the positions in `takes` that a fold fits and validates on (`splits.inner_split`)."""
+        by, share = self.inner_unit(protocol, fold), self.study.inner_share
+        return splits.inner_split(self.takes, fold.train, share=share, seed=seed, by=by)
+
+    def joined(self, protocol: str) -> str:
+        """Return a hash of which speakers (takes, where speakers are shared) share content; '' where none do."""
+        by = "take" if protocol in splits.SHARING else "speaker"
+        if ("joined", by) not in self.kept:
+            groups = splits.joined(self.takes, by)
+            self.kept["joined", by] = digest(groups) if groups else ""
+        return self.kept["joined", by]
+
+    def with_content(self, **options) -> Plan:
+        """Return the plan with the content of its clips (`datasets.content`), by which copies stay on one side.
+
+        `options` are `jobs`, `cluster` and `progress`. A take has the content of all its clips.
+        """
+        clips = content.of_corpus(self.corpus, self.clips, **options)
+        names, of_take = identity(clips), defaultdict(set)
+        for row in clips[[*names, "content"]].itertuples(index=False):
+            of_take[row[:-1]] |= set(row[-1].split())
+        rows = self.takes[names].itertuples(index=False, name=None)
+        takes = self.takes.assign(content=[" ".join(sorted(of_take[row])) for row in rows])
+        return replace(self, clips=clips, takes=takes, kept={})
 
     def seeds(self, protocol: str) -> list[int]:
         """Return the seeds of a protocol's repeats."""
@@ -114,7 +151,8 @@ class Plan:
         study, name = load_of(settings["of"]) if "of" in settings else (self._with(variant, own), variant)
         key = digest([study.name, own])
         if key not in self.kept:
-            self.kept[key] = plan(study, self.corpus, profile=self.size)
+            part = plan(study, self.corpus, profile=self.size)
+            self.kept[key] = part.with_content() if "content" in self.clips else part
         return self.kept[key].part(name)
 
     def _with(self, variant: str, own: dict) -> Study:

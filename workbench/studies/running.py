@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from workbench import paths, runs, scale
 from workbench.datasets import Corpus
 from workbench.errors import Stopped, WorkbenchError
-from workbench.studies import Study, checking, items, making, planning, results, run_conditions, under_way
+from workbench.studies import (
+    Study,
+    checking,
+    feasibility,
+    items,
+    making,
+    planning,
+    results,
+    run_conditions,
+    under_way,
+)
 from workbench.studies.places import Place
 from workbench.training import Requests
 
@@ -24,8 +35,11 @@ def run(
     cluster: str | None = None,
     tensorboard: bool = False,
     progress: Callable | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> list[runs.Run]:
     """Make the runs of a study and return them, finished.
+
+    Protocols that cannot be run on this corpus are left out, and the reason is reported before anything is prepared.
 
     Each run computes in one thread, so that it gives the same bytes wherever it is made. Killed at any moment, the same
     call goes on: finished runs are skipped, a network goes on from its last checkpoint. Started by `torchrun`, each of
@@ -45,11 +59,14 @@ def run(
         Leave TensorBoard's events of each training in `tensorboard/` of its run folder; the runs are the same.
     progress : callable, optional
         Wraps an iterable: ``progress(items, total=..., description=...)``.
+    report : callable, optional
+        Takes each line that says what is not run, and why, or warns of what is; by default they are printed to stderr.
 
     Raises
     ------
     WorkbenchError
-        For an unknown variant or protocol, a fold that would be empty, a class absent from training, a leak.
+        For an unknown variant or protocol; if no protocol can be run: a fold that would be empty, a class absent from
+        training, a leak.
     Stopped
         If that was asked for; the message says how far it came.
     """
@@ -57,19 +74,32 @@ def run(
     whole = planning.plan(study, corpus, profile=profile)
     checking.check(whole, wanted)
     options = {"jobs": jobs, "cluster": cluster, "tensorboard": tensorboard, "progress": progress}
+    options["report"] = report or _to_stderr
     about = {"corpus": corpus.label, "root": str(corpus.root), "size": profile, "jobs": jobs}
     with under_way.announced(study.name, **about) as note:
         return _run(whole, wanted, protocols, note=note, **options)
 
 
-def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensorboard, progress) -> list[runs.Run]:
-    """Prepare the clips, make the runs in waves, note which they are."""
+def _run(
+    whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensorboard, progress, report
+) -> list[runs.Run]:
+    """Find what can be run, prepare the clips, make the runs in waves, note which they are."""
     study, ranks, requests = whole.study, scale.ranks(), Requests(under_way.folder(whole.study.name))
     heeding = partial(_heeding, requests=requests, note=note, progress=progress)
     prepared = planning.Prepared(jobs=jobs, cluster=cluster, progress=heeding)
-    asked = {name: items.every(whole, name, protocols or study.protocols) for name in wanted}
     if ranks.rank:
         ranks.wait()  # until the first has prepared the clips
+    whole = whole.with_content(jobs=jobs, cluster=cluster, progress=heeding)
+    found = feasibility.examine(whole, wanted, protocols or study.protocols)
+    told = found.lines
+    _tell([*whole.left_out, *told], report if not ranks.rank else None)
+    note(preparing=None, notes=told, not_run=found.not_run)
+    usable = feasibility.sort_out(found.items, partial(making.check, prepared=prepared))
+    if usable.not_run:  # clips that could not be prepared are missing
+        _tell(usable.lines, report if not ranks.rank else None)
+        told, not_run = [*usable.lines, *told], found.not_run | usable.not_run
+        note(notes=told, not_run=not_run)
+    asked = usable.items
     waves = items.in_waves([item for of_variant in asked.values() for item in of_variant], prepared)
     if not ranks.rank:
         ranks.wait()
@@ -90,8 +120,17 @@ def _run(whole: planning.Plan, wanted, protocols, *, note, jobs, cluster, tensor
         for item in of_variant
     ]
     if not ranks.rank:
-        results.record(study, Place.of(whole.corpus), whole.size, made)
+        results.record(study, Place.of(whole.corpus), whole.size, made, remarks=told)
     return made
+
+
+def _tell(lines: list[str], report: Callable | None) -> None:
+    for line in lines if report else ():
+        report(line)
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _heeding(items, *, requests: Requests, note: Callable, progress: Callable | None, total: int, **about) -> Iterator:
