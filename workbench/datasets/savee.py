@@ -63,6 +63,7 @@ class Savee(Corpus):
         ),
     )
     suffixes = FILMS + SOUNDS
+    own_columns = ("sentence",)
     example = "AudioData/DC/a01.wav"
 
     def parse(self, path: Path) -> dict | None:

@@ -20,6 +20,7 @@ from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
 from workbench.studies import Study, by_protocol, load_of
+from workbench.studies.declaration import parts_of, select_clips, settings_of
 from workbench.training import Settings
 
 
@@ -45,7 +46,7 @@ class Plan:
 
     def settings(self, variant: str) -> dict:
         """Return the settings of a variant, as the profile changes them (`variants` of the profile)."""
-        return self.study.variant(variant) | self.profile.get("variants", {}).get(variant, {})
+        return settings_of(self.study, self.size, variant)
 
     def training(self, variant: str) -> Settings:
         """Return how a variant is trained: as the study says, the profile, and the variant itself, the last one first.
@@ -55,7 +56,7 @@ class Plan:
         WorkbenchError
             For a setting that there is not, or a value that it cannot have.
         """
-        parts = (self.study.training, self.profile.get("training", {}), self.settings(variant).get("training", {}))
+        parts = parts_of(self.study, "training", self.size, variant).values()
         chosen = {key: value for part in parts for key, value in part.items()}
         for key in chosen:
             choose(f"training setting of variant {variant!r}", key, [setting.name for setting in fields(Settings)])
@@ -142,8 +143,7 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
     """
     chosen, clips = study.profile(profile), corpus.clips()
     clips = clips[clips["emotion"].isin(study.classes)]
-    for column in set(study.only) & set(clips):
-        clips = clips[clips[column] == study.only[column]]
+    clips = select_clips(study, corpus, clips)
     if clips["emotion"].nunique() < 2:
         of = "".join(f" of {column} {value!r}" for column, value in study.only.items())
         found = sorted(set(clips["emotion"])) or "none"
