@@ -4,10 +4,13 @@ import json
 
 import nbformat
 import pytest
+from matplotlib.text import Text
 
-from workbench import notebooks, paths
+from workbench import datasets, notebooks, paths, runs
 from workbench.errors import WorkbenchError
 from workbench.interact.live import page
+from workbench.interact.prediction import PredictionPanel
+from workbench.studies import results
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,36 @@ def test_all_run_in_order_and_leave_their_copies(executed):
         assert not [output for output in outputs if output.output_type == "error"], name
 
 
+def test_the_first_answer_is_right_of_a_speaker_that_the_run_never_met_and_says_synthetic(executed):
+    """Notebook 00: four emotions of eight speakers, so 25 % by chance; 0.911, 0.786, 0.696 for three seeds (voice)."""
+    predictions = runs.predictions(results.results("start", corpus="demo", size="full")).query("usage == 'test'")
+    right = (predictions["emotion"] == predictions["predicted"]).groupby(predictions["variant"])
+    assert right.size().to_dict() == {"both": 56, "face": 56, "voice": 56}
+    assert right.mean()["both"] > 0.6
+    assert right.mean()["voice"] > 0.6
+    clips = datasets.fetch("demo", size="start").clips()
+    clip = clips.query("emotion == 'happy'").iloc[0]
+    shown = [run for run in results.results("start", corpus="demo", size="full") if _tests(run, clip["clip"])]
+    assert [run.params["variant"] for run in shown] == ["voice", "face", "both"]
+    for run in shown[:2]:
+        met = run.predictions().query("usage != 'test'")["speaker"]
+        assert len(met)
+        assert clip["speaker"] not in set(met)
+    panel = PredictionPanel(shown[::-1])
+    answer = panel.add(clip["path"])
+    assert answer["emotion"] == clip["emotion"]
+    assert answer["probabilities"][clip["emotion"]] > 0.5
+    assert {part["emotion"] for part in answer["parts"]} == {clip["emotion"]}
+    for figure in (panel.picture(), panel.explain(answer["id"])):
+        words = " ".join(text.get_text() for text in figure.findobj(Text)).replace("\n", " ")
+        assert "synthetic" in words
+    assert "synthetic" in " ".join(answer["words"])
+
+
+def _tests(run, clip):
+    return clip in set(run.predictions().query("usage == 'test'")["clip"])
+
+
 def test_the_figures_are_there_in_three_forms(executed):
     files = {path.name for path in paths.figures().iterdir()}
     for name in (
@@ -50,6 +83,13 @@ def test_unchanged_notebooks_are_skipped_and_changed_values_run_again(executed, 
     )
     (row,) = notebooks.run(notebooks.select(["90"]), profile="smoke")
     assert row["state"] == "run"
+
+
+def test_a_mistyped_parameter_is_refused_before_any_notebook_runs(monkeypatch, data_folder):
+    monkeypatch.setattr(notebooks, "parameters", lambda profile: {"corpsu": "demo", "profile": "smoke"})
+    with pytest.raises(WorkbenchError, match=r"smoke\.yaml 'corpsu': choose from .*; did you mean 'corpus'"):
+        list(notebooks.run(notebooks.select(["10"]), profile="smoke"))
+    assert not list(data_folder.rglob("*.ipynb"))
 
 
 def test_a_failing_notebook_names_its_cell_and_keeps_what_it_did(executed, tmp_path):

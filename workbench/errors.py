@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Hashable
+
 
 class WorkbenchError(Exception):
     """Something the user can mend. The command line prints it as one line, without a traceback."""
@@ -21,8 +24,10 @@ def choose(kind: str, name: str, choices) -> str:
     Raises
     ------
     WorkbenchError
-        Such as ``unknown corpus 'ravdes': choose from demo, ravdess``.
+        Such as ``unknown corpus 'ravdes': choose from demo, ravdess; did you mean 'ravdess'?``.
     """
-    if name not in choices:
-        raise WorkbenchError(f"unknown {kind} {name!r}: choose from {', '.join(sorted(choices))}")
+    if not isinstance(name, Hashable) or name not in choices:
+        close = difflib.get_close_matches(str(name), choices, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else ""
+        raise WorkbenchError(f"unknown {kind} {name!r}: choose from {', '.join(sorted(choices))}{meant}")
     return name

@@ -13,7 +13,7 @@ import nbformat
 import yaml
 
 from workbench import paths
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, choose
 
 os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
 
@@ -54,9 +54,11 @@ def run(
     Raises
     ------
     WorkbenchError
-        For an unknown profile, or when a notebook fails; the message names the cell and the executed copy.
+        For an unknown profile, a value that is a parameter of no notebook, or when a notebook fails; the
+        message names the cell and the executed copy.
     """
     values = parameters(profile)
+    _check_names(values, notebooks, profile)
     steps = progress(notebooks, total=len(notebooks), description=f"notebooks ({profile})") if progress else notebooks
     for path in steps:
         began, out = time.perf_counter(), paths.runs() / "notebooks" / profile / path.name
@@ -78,7 +80,20 @@ def parameters(profile: str) -> dict:
     files = {path.stem: path for path in (folder() / "params").glob("*.yaml")}
     if profile not in files:
         raise WorkbenchError(f"unknown profile {profile!r}: choose from {', '.join(sorted(files))}")
-    return yaml.safe_load(files[profile].read_text()) or {}
+    values = yaml.safe_load(files[profile].read_text()) or {}
+    if not isinstance(values, dict):
+        raise WorkbenchError(f"{files[profile]}: expected NAME: VALUE, found {type(values).__name__}")
+    return values
+
+
+def _check_names(values: dict, notebooks: Sequence[Path], profile: str) -> None:
+    """Raise a WorkbenchError for a value that is no parameter of any notebook."""
+    import papermill
+
+    every = [*select(), *notebooks] if values else []
+    known = {name for path in every for name in papermill.inspect_notebook(str(path))}
+    for name in values:
+        choose(f"parameter of notebooks in {profile}.yaml", name, known)
 
 
 def _execute(path: Path, out: Path, values: dict, key: str) -> None:

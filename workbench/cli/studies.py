@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from workbench.cli.common import Jobs, Json, Place, Root, errors, progress, show
-from workbench.errors import choose
+from workbench.errors import WorkbenchError, choose
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what to run, as data; run it; its table.")
 Study = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or the path of its YAML file.")]
@@ -19,6 +20,7 @@ def study_list(as_json: Json = False) -> None:
     """List the studies: how many variants each has, and how many rows of the published table."""
     from workbench import studies
 
+    found = {name: _listed(name) for name in studies.names()}
     rows = [
         {
             "name": study.name,
@@ -28,9 +30,21 @@ def study_list(as_json: Json = False) -> None:
             "variants": len(study.variants),
             "published": sum("published" in row for row in (*study.variants.values(), *study.cited.values())),
         }
-        for study in map(studies.load, studies.names())
+        for study in found.values()
+        if study
     ]
     show(rows, as_json)
+
+
+def _listed(name: str):
+    """Return a study as it is listed; None, with the reason on standard error, for a file that cannot be read."""
+    from workbench import studies
+
+    try:
+        return studies.listed(name)
+    except WorkbenchError as error:
+        errors.print(escape(f"left out: {error}"), soft_wrap=True)
+        return None
 
 
 @app.command("show")
@@ -114,7 +128,7 @@ def _ask(name: str, way: str | None) -> None:
     from workbench import studies
     from workbench.studies import under_way
 
-    under_way.ask(studies.load(name).name, way)
+    under_way.ask(studies.listed(name).name, way)
 
 
 @app.command("table")

@@ -47,6 +47,7 @@ class Corpus:
     card: Card
     suffixes: tuple[str, ...] = ()
     targets: tuple[str, ...] = ("intended",)
+    own_columns: tuple[str, ...] = ()  # of `clips()`, beyond `COLUMNS`; a study's `only` may name them
     holds = "recordings"
 
     def __init__(self, root: str | Path | None = None, *, target: str | None = None):

@@ -76,6 +76,7 @@ class CkPlus(Corpus):
         ),
     )
     suffixes = (".png",)
+    own_columns = ("layout", "view")
     targets = ("validated",)
     example = "cohn-kanade-images/S005/001/S005_001_00000001.png"
 

@@ -142,6 +142,7 @@ class Cremad(Corpus):
         ),
     )
     suffixes = (".wav", ".flv", ".mp4", ".mp3")
+    own_columns = ("intended", *MODALITIES, "age", "race", "ethnicity")
     targets = ("intended", *MODALITIES)
     example = "1001_DFA_ANG_XX.flv"
 

@@ -24,7 +24,13 @@ LAYOUT = """
   repetition, speaker); odd speakers are men.
 * `truth/`: a table a clip with a row a frame: pose, action units, jaw, pitch of the voice, phone.
 """
-SIZES = {"demo": {}, "full": {}, "smoke": {"n_speakers": 4, "statements": (1,)}}
+SIZES = {
+    "demo": {},
+    "full": {},
+    "smoke": {"n_speakers": 4, "statements": (1,)},
+    "start": {"n_speakers": 8, "statements": (1,), "emotions": ("neutral", "happy", "sad", "angry")},
+}
+SMALL = ("smoke", "start")  # sizes with a folder of their own
 
 
 class Demo(Corpus):
@@ -46,6 +52,7 @@ class Demo(Corpus):
         known_defects=("How hard it is was chosen, by the numbers under difficulty in its demo.json.",),
     )
     suffixes = (".mp4",)
+    own_columns = ("kind", "channel", "repetition")
     example = "01-01-03-02-01-01-01.mp4"
 
     def parse(self, path: Path) -> dict | None:
@@ -80,12 +87,12 @@ class Demo(Corpus):
         Parameters
         ----------
         root : str or Path, optional
-            By default `data/raw/demo`, and `data/raw/demo-smoke` for the small one.
-        size : {'demo', 'full', 'smoke'}
-            All of it (360 clips), or 60 clips of four speakers for a quick try.
+            By default `data/raw/demo`; `data/raw/demo-smoke` and `data/raw/demo-start` for the small ones.
+        size : {'demo', 'full', 'smoke', 'start'}
+            All of it (360 clips), 60 clips of four speakers, or 56 clips of eight speakers in four emotions.
         options : of `generate`
         """
-        folder = cls.card.name if choose("size", size, SIZES) != "smoke" else f"{cls.card.name}-smoke"
+        folder = cls.card.name if choose("size", size, SIZES) not in SMALL else f"{cls.card.name}-{size}"
         there = announced(Path(root).expanduser(), cls.card.name) if root else None
         made = SIZES[size]
         if there and there["version"] == VERSION:

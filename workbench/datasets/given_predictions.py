@@ -52,6 +52,7 @@ class GivenPredictions(Corpus):
         ),
     )
     suffixes = (".csv",)
+    own_columns = ("trains_in", "tests_in")
     example = "audio/fold0_test.csv"
 
     def __init__(self, root: str | Path | None = None, *, target: str | None = None):

@@ -114,6 +114,7 @@ class Meld(Corpus):
         ),
     )
     suffixes = (".mp4", ".wav")
+    own_columns = ("dialogue", "utterance", "sentiment", "season", "episode")
     targets = ("annotated",)
     example = "train_splits/dia0_utt0.mp4"
 

@@ -56,6 +56,7 @@ class Rafd(Corpus):
         ),
     )  # fmt: skip
     suffixes = (".jpg", ".jpeg", ".png")
+    own_columns = ("view", "yaw", "gaze", "ethnicity", "age")
     example = "Rafd090_01_Caucasian_female_angry_frontal.jpg"
 
     def parse(self, path: Path) -> dict | None:

@@ -119,6 +119,7 @@ class Ravdess(Corpus):
         ),
     )
     suffixes = (".mp4", ".wav", ".flac")
+    own_columns = ("kind", "channel", "repetition", "boxes_path")
     example = "03-01-05-02-01-01-07.wav"
 
     def parse(self, path: Path) -> dict | None:

@@ -66,6 +66,7 @@ class Savee(Corpus):
         ),
     )
     suffixes = FILMS + SOUNDS
+    own_columns = ("sentence",)
     example = "AudioData/DC/a01.wav"
 
     def parse(self, path: Path) -> dict | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import acoustics, plots, runs
+from workbench.datasets import card_of
 from workbench.emotions import probability_columns
 from workbench.explain import Heat, Part
 from workbench.models.classical import ONE_STEP
@@ -54,6 +55,8 @@ def in_words(answer: Mapping, run: runs.Run) -> list[str]:
     wants_face, wants_voice = bool(read & set(OF_FACE)), bool(read & set(SOUNDS))
     face, voice = answer["face"], answer["sound"]
     notes = [note for note in answer["notes"] if not note.endswith(SAID)]
+    if not any("synthetic" in note for note in notes):
+        notes += synthetic(run)
     if not face and not voice:
         if any("expected a recording" in note for note in notes):
             return [f"This file could not be read as a recording. {READ}", *notes]
@@ -67,6 +70,14 @@ def in_words(answer: Mapping, run: runs.Run) -> list[str]:
     if not answer["usable"]:
         words.append("This run has nothing to go by here, so no emotion is named.")
     return [*words, *notes]
+
+
+def synthetic(run: runs.Run) -> list[str]:
+    """Return a sentence that says so, where a run was trained on a synthetic corpus."""
+    card = card_of(run.params["corpus"])
+    if card is None or not card.synthetic:
+        return []
+    return [f"Trained on synthetic clips only (corpus {card.name!r}): what it answers says nothing about people."]
 
 
 def table(answers: Sequence[Mapping]) -> pd.DataFrame:
@@ -104,7 +115,13 @@ def picture(answer: Mapping):
 
 
 def heat_figure(
-    heats: Sequence[Heat], arrays: Mapping[str, np.ndarray], recipe: Recipe, emotion: str, *, title: str = ""
+    heats: Sequence[Heat],
+    arrays: Mapping[str, np.ndarray],
+    recipe: Recipe,
+    emotion: str,
+    *,
+    title: str = "",
+    notes: Sequence[str] = (),
 ):
     """Return heat-maps as one figure (`plots.heat_maps`).
 
@@ -116,6 +133,8 @@ def heat_figure(
         What the run was given of the recording.
     recipe : Recipe
         How the arrays were made, for the times.
+    notes : sequence of str
+        Sentences below the figure, before what it shows.
     """
     options, over_time = {}, []
     for heat in heats:
@@ -130,7 +149,7 @@ def heat_figure(
             over_time.append(
                 (NAMES.get(heat.array, heat.array), flat.astype(np.float64), heat.drop, _step(heat, recipe))
             )
-    return plots.heat_maps(emotion, **options, over_time=over_time, title=title, note=HEAT)
+    return plots.heat_maps(emotion, **options, over_time=over_time, title=title, note=" ".join([*notes, HEAT]))
 
 
 def _step(heat: Heat, recipe: Recipe) -> float:

@@ -8,17 +8,13 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
 from pathlib import Path
 
-import torch
-import yaml
-
-from workbench import classifiers, datasets, models, paths, recipes, studies
+from workbench import datasets, paths, recipes, studies
 from workbench.datasets import Corpus
 from workbench.errors import WorkbenchError, choose
 from workbench.interact.choices import FIELDS, NONE, TRAINED, classes, fields_of, fusions, parse, study_of, text_of
-from workbench.models import ENCODERS, FUSIONS, classical
+from workbench.models import ENCODERS, FUSIONS
 from workbench.studies import Study, checking, planning, under_way
 from workbench.training import Settings
 
@@ -162,31 +158,12 @@ def _check_training(found: Checked) -> None:
 
 
 def _check_models(found: Checked, variants: Mapping[str, Mapping], n_classes: int) -> None:
-    """Make each model once, without its numbers where it can be."""
+    """Check the settings of each model; a network that joins encoders only where those are right."""
     for side, settings in variants.items():
         place = "fusion_options" if side == "both" else f"{side}_options"
         _attempt(found, place, checking.check_fusion, side, settings)
-        if "encoders" in settings and not found.reasons:
-            _attempt(found, place, _build, text_of(settings), n_classes)
-        for one in settings.get("classical", {}).values():
-            own = {key: value for key, value in one.items() if key not in ("inputs", "statistics", "grid")}
-            _attempt(found, place, classical.make, **own)
-        if "stacking" in settings:
-            own = {key: value for key, value in settings["stacking"].items() if key not in ("grid", "logarithms")}
-            _attempt(found, place, classifiers.untrained, **own)
-
-
-@lru_cache(maxsize=64)
-def _build(text: str, n_classes: int) -> None:
-    settings = yaml.safe_load(text)
-    options = {"fusion": settings.get("fusion")}
-    try:
-        with torch.device("meta"):
-            models.build(settings["encoders"], n_classes, **options)
-    except WorkbenchError:
-        raise
-    except Exception:  # one that computes while it is made
-        models.build(settings["encoders"], n_classes, **options)
+        if "encoders" not in settings or not found.reasons:
+            _attempt(found, place, checking.check_models, settings, n_classes)
 
 
 def opened(corpus: str, root: str) -> Corpus:
@@ -247,8 +224,10 @@ def _study(name: str, made: Mapping) -> Study:
 
 def _move(found: Checked, name: str) -> None:
     """Put a reason beside the field that it speaks of."""
-    reason = found.reasons[name]
-    place = next((other for other in FIELDS if reason.startswith((f"{other} is", f"{other} are"))), name)
+    reason = found.reasons[name].removeprefix("profile 'full': ")
+    words = {"emotions": "classes"}  # what a study calls a field, where that is another word
+    named = {other: words.get(other, other) for other in FIELDS}
+    place = next((other for other, word in named.items() if reason.startswith((f"{word} is", f"{word} are"))), name)
     if place != name:
         found.reasons[place] = found.reasons.pop(name)
 

@@ -128,7 +128,8 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
         finally:
             self.busy = ""
         title = f"{file.name}: what the answer rests on, p({emotion})"
-        figure = answering.heat_figure(found, file.arrays, self._recipe, emotion, title=title)
+        notes = answering.synthetic(self._run)
+        figure = answering.heat_figure(found, file.arrays, self._recipe, emotion, title=title, notes=notes)
         self.heats = self.heats | {id: {"png": figure._repr_png_(), "text": answering.HEAT, "emotion": emotion}}
         return figure
 

@@ -15,7 +15,7 @@ these. A variant may have `classes`, `only` and a `recipe` of its own, or be one
 STUDY/VARIANT`), whose runs it then shows. `cited` are rows of the published table by others, which are shown and not
 run. With `predict_training` the clips trained on are predicted too (usage `train`), where a published table has them.
 `measures` are columns of the table beyond accuracy, such as `f1` or `parameters`. `reached`, of the study or of what
-was `published`, gives conditions of the published numbers that differ from the study's own (`REACHED`).
+was `published`, gives conditions of the published numbers that differ from the study's own (`values.REACHED`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,22 +32,11 @@ import yaml
 from workbench import paths
 from workbench.errors import WorkbenchError, choose
 from workbench.representation import card
-from workbench.splits import PROTOCOLS, SHARING
+from workbench.splits import SHARING
+from workbench.studies.values import COSTS, LOSSES, MEASURES, PUBLISHED, RATES, SENSES
 
 FOLDER = Path(__file__).parent
 TRANSDUCTIVE = "(transductive)"  # behind the title of a variant that needs several clips of a test speaker
-# What a modality is taken from, where that is not its own name.
-SENSES = {"features": "audio", "scene": "video", "geometry": "video"}
-# Of `published`: rates in percent, `loss`, and counts as they are. `by_fold`, `by_seed`, `by_class` map names to them.
-RATES = ("accuracy", "sd", "best", "worst", "train", "train_sd", "validation", "precision", "recall", "f1")
-COSTS = ("parameters", "multiply_adds", "latency_ms", "bytes_per_clip")
-LOSSES = ("loss", "loss_sd", "train_loss", "train_loss_sd")
-MAPPINGS = ("by_fold", "by_seed", "by_class", "n_neighbors", "settings")
-PUBLISHED = (*RATES, *LOSSES, *COSTS, *MAPPINGS, "row", "setting", "note", "reached")
-# Conditions of a published number: `folds` counts folds times seeds (null: not known), `weights` names what networks
-# were pretrained on.
-REACHED = ("corpus", "classes", "only", "protocol", "folds", "weights")
-MEASURES = ("accuracy", "uar", "precision", "recall", "f1", "loss", *COSTS)
 
 
 @dataclass(frozen=True)
@@ -80,23 +69,9 @@ class Study:
     profiles: dict[str, dict] = field(default_factory=dict)
 
     def __post_init__(self):
-        choose("protocol", self.protocol, PROTOCOLS)
-        for profile in (*self.profiles.values(), {"repeats": self.repeats}):
-            for name, value in profile.items():
-                _check_count(name, value)
-        for key in self.reached:
-            choose("key of reached", key, REACHED)
-        for measure in self.measures:
-            choose("measure", measure, MEASURES)
-        for name, settings in (self.variants | self.cited).items():
-            for key in settings.get("published", {}):
-                choose(f"key of published, variant {name!r}", key, PUBLISHED)
-            for key in settings.get("published", {}).get("reached", {}):
-                choose(f"key of reached, variant {name!r}", key, REACHED)
-            if "of" in settings and (more := set(settings) - {"of", "title", "group", "published"}):
-                raise WorkbenchError(
-                    f"variant {name!r} is {settings['of']!r}, which has settings of its own, not {more}"
-                )
+        from workbench.studies import declaration
+
+        declaration.check(vars(self))
 
     @property
     def protocols(self) -> list[str]:
@@ -155,18 +130,6 @@ class Study:
         return kinds.pop() if len(kinds) == 1 else "audiovisual"
 
 
-def _check_count(name: str, value) -> None:
-    """Raise a WorkbenchError if a number of folds, speakers or repeats, of each protocol or of all, is none."""
-    if name not in ("n_folds", "folds", "speakers", "repeats"):
-        return
-    for one in value.values() if isinstance(value, Mapping) else [value]:
-        seeds = one if name == "repeats" and isinstance(one, list) else []
-        if any(not isinstance(seed, int) or seed < 0 for seed in seeds):
-            raise WorkbenchError(f"repeats are {one}, expected how many, or seeds: whole numbers, 0 or more")
-        if one is not None and not seeds and (not isinstance(one, int) or isinstance(one, bool) or one < 1):
-            raise WorkbenchError(f"{name} is {one!r}, expected a whole number, 1 or more")
-
-
 def by_protocol(value, protocol: str):
     """Return a profile's value for a protocol: the value itself, or what it maps the protocol to (None without)."""
     return value.get(protocol) if isinstance(value, Mapping) else value
@@ -202,19 +165,53 @@ def own_name(name: str) -> str:
 def load(name: str | Path) -> Study:
     """Return a study by name, or by the path of its YAML file (``path/to/my.yaml``), which it is named after.
 
+    Everything that a user's own file says is checked, settings of models and of training included, which imports torch.
+
     Raises
     ------
     WorkbenchError
-        For an unknown name, a file that is not there, is not YAML, lacks a field or has one too many.
+        For an unknown name, a file that is not there, is not YAML, lacks a field, or has an unknown key or an
+        impossible value at any level; the message names the file and the place in it, and the choices.
     """
-    path = _file(name)
+    return _load(_file(name), checked=True)
+
+
+def listed(name: str) -> Study:
+    """Return a study by name, as `load` does, but without checking the settings of its models, which takes seconds.
+
+    Raises
+    ------
+    WorkbenchError
+        As `load` does.
+    """
+    return _load(_file(name), checked=False)
+
+
+def _load(path: Path, *, checked: bool) -> Study:
+    from workbench.studies import declaration
+
     try:
         said = _read(path, path.stat().st_mtime_ns)
         if not isinstance(said, dict):
             raise WorkbenchError(f"expected the fields of a study, found {type(said).__name__}")
-        return Study(name=path.stem, **copy.deepcopy(said))
-    except (TypeError, WorkbenchError, yaml.YAMLError) as error:
+        for key in said:
+            choose("key of a study", key, FIELDS)
+        if missing := [key for key in NEEDED if key not in said]:
+            raise WorkbenchError(f"missing {len(missing)} required fields: {', '.join(missing)}")
+        study = Study(name=path.stem, **copy.deepcopy(said))
+        if path.parent != FOLDER:  # those of the workbench are checked by its tests
+            declaration.check_variants(study)
+        if path.parent != FOLDER and checked:
+            from workbench.studies import checking
+
+            checking.check_study(study)
+    except (UnicodeDecodeError, WorkbenchError, yaml.YAMLError) as error:
         raise WorkbenchError(f"{path if path.parent != FOLDER else path.name}: {error}") from None
+    return study
+
+
+FIELDS = tuple(one.name for one in fields(Study) if one.name != "name")
+NEEDED = ("title", "corpus", "classes", "protocol", "variants")
 
 
 def _file(name: str | Path) -> Path:
@@ -234,7 +231,9 @@ def _file(name: str | Path) -> Path:
 @lru_cache
 def _read(path: Path, changed: int) -> dict:
     """Return what a file holds, which was last `changed` then: reading YAML takes long, and studies are asked often."""
-    return yaml.safe_load(path.read_text())
+    from workbench.studies import declaration
+
+    return declaration.read(path.read_text(encoding="utf-8"))
 
 
 def load_of(name: str) -> tuple[Study, str]:
@@ -246,10 +245,25 @@ def load_of(name: str) -> tuple[Study, str]:
         If there is none such, or it is one of yet another study.
     """
     study, _, variant = name.partition("/")
-    found = load(study)
+    found = listed(study)  # its models are checked where it is loaded by itself, or run
     if "of" in (settings := found.variant(variant)):
         raise WorkbenchError(f"variant {name!r} is itself one of another study: name that one, {settings['of']!r}")
     return found, variant
 
 
-__all__ = ["Study", "by_protocol", "load", "load_of", "names", "own_name", "seeds_of"]
+__all__ = [
+    "COSTS",
+    "LOSSES",
+    "MEASURES",
+    "PUBLISHED",
+    "RATES",
+    "SENSES",
+    "Study",
+    "by_protocol",
+    "listed",
+    "load",
+    "load_of",
+    "names",
+    "own_name",
+    "seeds_of",
+]

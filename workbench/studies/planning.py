@@ -21,6 +21,7 @@ from workbench.prepare import prepare, usable
 from workbench.recipes import Recipe, digest
 from workbench.store import Reader, Store
 from workbench.studies import Study, by_protocol, load_of, seeds_of
+from workbench.studies.declaration import parts_of, select_clips, settings_of
 from workbench.training import Settings
 
 
@@ -48,7 +49,7 @@ class Plan:
 
     def settings(self, variant: str) -> dict:
         """Return the settings of a variant, as the profile changes them (`variants` of the profile)."""
-        return self.study.variant(variant) | self.profile.get("variants", {}).get(variant, {})
+        return settings_of(self.study, self.size, variant)
 
     def training(self, variant: str) -> Settings:
         """Return how a variant is trained: as the study says, the profile, and the variant itself, the last one first.
@@ -58,7 +59,7 @@ class Plan:
         WorkbenchError
             For a setting that there is not, or a value that it cannot have.
         """
-        parts = (self.study.training, self.profile.get("training", {}), self.settings(variant).get("training", {}))
+        parts = parts_of(self.study, "training", self.size, variant).values()
         chosen = {key: value for part in parts for key, value in part.items()}
         for key in chosen:
             choose(f"training setting of variant {variant!r}", key, [setting.name for setting in fields(Settings)])
@@ -180,14 +181,15 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
         If the corpus has none of the study's classes, or fewer than two.
     """
     chosen, every = study.profile(profile), corpus.clips()
-    clips, left_out = _of_classes(study, every)
-    for column, value in study.only.items():
-        if column not in clips:
-            left_out.append(f"`only` {column}: {value} is not applied: this corpus has no column {column!r}")
-            continue
-        n_clips = len(clips)
-        clips = clips[clips[column] == value]
-        left_out += _counted(n_clips - len(clips), n_clips, f"only clips of {column} {value!r} are used")
+    labelled, left_out = _of_classes(study, every)
+    clips = select_clips(study, corpus, labelled)
+    words = ", ".join(f"{column} {value}" for column, value in study.only.items() if column in clips)
+    left_out += _counted(len(labelled) - len(clips), len(labelled), f"only clips of {words} are used")
+    left_out += [
+        f"`only` {column}: {value} is not applied: this corpus has no column {column!r}"
+        for column, value in study.only.items()
+        if column not in clips
+    ]
     if clips["emotion"].nunique() < 2:
         of = "".join(f" of {column} {value!r}" for column, value in study.only.items())
         found = sorted(set(clips["emotion"])) or "none"
