@@ -13,6 +13,7 @@ from workbench import evaluation
 from workbench.datasets import card_of
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
+from workbench.speakers import all_known, count_in_words
 from workbench.studies import Study, cells, writing
 from workbench.studies.cells import NOT_RUN, SAME, UNSEEN, Cell, Sheet, System, frame
 from workbench.studies.scoring import KINDS, Kind, parts, right
@@ -191,10 +192,13 @@ def _synthetic(corpus: str) -> str:
 def _notes(sheet: Sheet) -> Iterator[str]:
     """Yield what the numbers are, and on what they were made."""
     study, tested = sheet.study, sheet.predictions[sheet.predictions["usage"] == "test"]
-    corpus, takes, speakers = sheet.corpus, tested["take"].nunique(), tested["speaker"].nunique()
+    corpus, takes, speakers = sheet.corpus, tested["take"].nunique(), tested["speaker"]
+    intervals = "with 95 % intervals from resampling speakers"
+    if not all_known(speakers):
+        intervals = "without intervals, which resample known speakers"
     yield (
-        f"Corpus {corpus}{_synthetic(corpus)}: {takes} takes of {speakers} speakers. Rates in percent, with 95 % "
-        "intervals from resampling speakers; differences in points."
+        f"Corpus {corpus}{_synthetic(corpus)}: {takes} takes {count_in_words(speakers)}. Rates in percent, "
+        f"{intervals}; differences in points."
     )
     if SAME in sheet.sides:
         yield (
