@@ -18,7 +18,7 @@ from workbench.fusion import rules, stacking
 from workbench.models import arrays_of, build, classical
 from workbench.predict import load_model
 from workbench.prepare import sound_arrays
-from workbench.studies import COSTS, results
+from workbench.studies import COSTS, results, short_speakers
 from workbench.studies.costs import costs
 from workbench.studies.items import Item, run_of
 from workbench.studies.planning import Data, Prepared, identity
@@ -84,6 +84,18 @@ def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     return where
 
 
+def _used(run: runs.Run, data: Data, item: Item) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the positions of `sides` that the run can use, and what it leaves out, in words."""
+    where, notes = sides(data, item), list(data.notes)
+    if run.params.get("normalise") != "speaker":
+        return where, notes
+    try:
+        where, more = short_speakers.without(data.table, where, optional=list(item.sides.beside))
+    except WorkbenchError as error:
+        raise WorkbenchError(f"protocol {item.protocol!r}, fold {item.fold!r}, {run.name}: {error}") from None
+    return where, notes + more
+
+
 def usages(run: runs.Run, where: dict[str, np.ndarray], trained_on: np.ndarray) -> dict[str, np.ndarray]:
     """Return the positions to predict, by usage, the test's last: those of `sides`, and the training's where asked."""
     train = {"train": trained_on} if run.params.get("predict_training") else {}
@@ -111,7 +123,7 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
     Its encoders may start from those of runs on the same fold and seed, which met the same training clips only; with
     `freeze` they stay as those left them.
     """
-    params, where = run.params, sides(data, item)
+    params, (where, notes) = run.params, _used(run, data, item)
     settings = Settings(**params["training"])
     torch.manual_seed(item.seed)
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
@@ -132,7 +144,7 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
         parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
     if set(item.plan.study.measures) & set(COSTS):
         (run.folder / "cost.json").write_text(json.dumps(costs(model, clips, int(where["test"][0]))))
-    run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
+    run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding, notes=notes)
 
 
 def _classify(run: runs.Run, data: Data, item: Item) -> None:
@@ -140,7 +152,7 @@ def _classify(run: runs.Run, data: Data, item: Item) -> None:
 
     The validation clips are predicted by the classifier that was trained without them, as a late fusion needs it.
     """
-    params, where = run.params, sides(data, item)
+    params, (where, notes) = run.params, _used(run, data, item)
     (settings,), emotion = params["classical"].values(), data.table["emotion"].to_numpy()
     reader = data.reader(arrays_of(params))
     starts = range(0, len(data.table), 256)
@@ -159,7 +171,7 @@ def _classify(run: runs.Run, data: Data, item: Item) -> None:
         probabilities = classifiers.probabilities(answers, rows[positions], params["classes"])
         parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
     classifiers.save(model, run.folder / "model.skops")
-    run.finish(pd.concat(parts, ignore_index=True))
+    run.finish(pd.concat(parts, ignore_index=True), notes=notes)
 
 
 def _quote(run: runs.Run, table: pd.DataFrame, item: Item) -> None:
@@ -198,7 +210,7 @@ def _join(run: runs.Run) -> None:
     trained on, where there are no others: no test speaker among them, but the members are surer there than they will
     be of people never met.
     """
-    params, classes = run.params, run.params["classes"]
+    params, classes, notes = run.params, run.params["classes"], []
     tables = [runs.load(name).predictions() for name in params["members"]]
     tested, given = stacking.join([table[table["usage"] == "test"] for table in tables])
     if "rule" in params:
@@ -211,6 +223,10 @@ def _join(run: runs.Run) -> None:
         probabilities = rule(stacking.by_member(given, len(tables)))
     else:
         about, scores = _rows_to_learn(params, tables)
+        if params.get("normalise") == "speaker":
+            about, scores, notes = short_speakers.rows_kept(about, scores, "learn from")
+            tested, given, more = short_speakers.rows_kept(tested, given, "test")
+            notes += more
         scores, given = (
             stacking.presented(x, params["stacking"], speakers=rows["speaker"], normalise=params.get("normalise"))
             for rows, x in ((about, scores), (tested, given))
@@ -222,7 +238,7 @@ def _join(run: runs.Run) -> None:
             selection.to_csv(run.folder / "selection.csv", index=False)
         classifiers.save(model, run.folder / "model.skops")
         probabilities = classifiers.probabilities(model, given, classes)
-    run.finish(results.predictions(run, tested, probabilities, "test"))
+    run.finish(results.predictions(run, tested, probabilities, "test"), notes=notes)
 
 
 def _rows_to_learn(params: dict, tables: list[pd.DataFrame]) -> tuple[pd.DataFrame, np.ndarray]:
