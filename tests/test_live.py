@@ -410,7 +410,7 @@ def test_the_page_starts_answers_and_stops(widget, acted):
     assert set(widget.colours) == set(widget.classes)
     assert widget.about == f"Run {widget.run.name}"
     learned = runs.Run(widget.run.folder, widget.run.params | {"corpus": "demo"})
-    assert live.Live(learned).about.endswith("faces with voices (what it says of real people means nothing)")
+    assert live.Live(learned).about.endswith("faces with voices (synthetic: its answers say nothing about people)")
 
 
 def test_nothing_is_kept_unless_asked(widget, acted, data_folder):

@@ -119,6 +119,22 @@ def mean_recall(emotion: Sequence[str], predicted: Sequence[str]) -> float:
     return float(recall_score(emotion, predicted, labels=there, average="macro", zero_division=0))
 
 
+def broken(model: Pipeline) -> list[str]:
+    """Return which fitted numbers of a classifier are not finite, as `step.attribute`.
+
+    An imputer's are passed over: it keeps NaN for a column that was missing in all training clips.
+    """
+    found = []
+    for name, step in model.steps:
+        values = {} if name == "imputer" else vars(step)
+        for attribute, value in values.items():
+            arrays = value if isinstance(value, list) else [value]
+            arrays = [one for one in arrays if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
+            if not all(np.isfinite(one).all() for one in arrays):
+                found.append(f"{name}.{attribute}")
+    return found
+
+
 def save(model: Pipeline, path: Path) -> None:
     """Write a classifier as a skops file (no pickle)."""
     skops.io.dump(model, path)
