@@ -114,7 +114,7 @@ def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     classes = run.params["classes"]
     emotion = [classes.index(name) for name in data.table["emotion"]]
     voted = votes.shares(data.table, classes) if run.params["training"]["targets"] == "votes" else None
-    return Clips(reader, emotion, speech=speech, standards=norm, classes=classes, votes=voted)
+    return Clips(reader, emotion, speech=speech, standards=norm, classes=classes, votes=voted, names=names)
 
 
 def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests: Requests | None) -> None:
@@ -124,6 +124,8 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
     `freeze` they stay as those left them.
     """
     params, (where, notes) = run.params, _used(run, data, item)
+    clips = _clips(run, item, data)
+    clips.check(np.concatenate(list(where.values())))  # those to test as well: no training is lost for one of them
     settings = Settings(**params["training"])
     torch.manual_seed(item.seed)
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
@@ -133,7 +135,6 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
             model.begin(modality, trained)
     if params.get("freeze"):
         model.freeze()
-    clips = _clips(run, item, data)
     events = run.folder / "tensorboard" if tensorboard else None
     options = {"settings": settings, "seed": item.seed, "folder": run.folder, "tensorboard": events}
     options |= {"requests": requests}
@@ -158,6 +159,11 @@ def _classify(run: runs.Run, data: Data, item: Item) -> None:
     starts = range(0, len(data.table), 256)
     rows = [classical.rows(reader.batch(range(i, min(i + 256, len(data.table)))), settings) for i in starts]
     rows = np.vstack(rows)
+    if (infinite := np.isinf(rows).any(axis=1)).any():  # NaN is imputed
+        names = data.table["clip"][infinite].tolist()
+        raise WorkbenchError(
+            f"{', '.join(arrays_of(params))} of {len(names)} clips hold infinity: {', '.join(names[:5])}"
+        )
     if params.get("normalise") == "speaker":
         rows = standards.within(rows, data.table["speaker"].tolist())
     chosen, scores = classical.select(
