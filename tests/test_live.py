@@ -14,7 +14,7 @@ from workbench import faces, media, plots, runs
 from workbench.bench import live as bench
 from workbench.errors import WorkbenchError
 from workbench.interact import live
-from workbench.interact.live import page, protocol
+from workbench.interact.live import page, protocol, session
 from workbench.interact.live.senses import Ear, Eye
 from workbench.interact.live.session import Window
 from workbench.models import build
@@ -365,6 +365,12 @@ def test_a_run_that_cannot_be_asked_is_refused(data_folder, run):
         live.chosen("light/lrcn")
     with pytest.raises(WorkbenchError, match=r"the model process did not start: .*model\.safetensors"):
         live.connect(other, wait=60)
+
+
+def test_a_run_that_standardises_within_the_speaker_is_refused(run):
+    other = runs.Run(run.folder, run.params | {"normalise": "speaker"})
+    with pytest.raises(WorkbenchError, match="cannot be asked live: no emotion is given: the run standardises"):
+        session.load(other)
 
 
 # The widget.
