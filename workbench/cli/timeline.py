@@ -36,10 +36,12 @@ def timeline(
     """Report on a long recording: who shows and says what, as a finished run names it, over time."""
     from workbench import runs
     from workbench.interact.timeline import Settings, timeline
+    from workbench.predict import synthetic_note
 
     settings = Settings(window=window, step=step, least=least, same=same, detector=detector)
     try:
-        found = timeline(recording, runs.load(run), settings, folder=out.parent, keep=keep, progress=progress)
+        asked = runs.load(run)
+        found = timeline(recording, asked, settings, folder=out.parent, keep=keep, progress=progress)
     except KeyboardInterrupt as stopped:
         errors.print(*stopped.__notes__, soft_wrap=True)
         raise
@@ -50,6 +52,6 @@ def timeline(
     rows = [{name: row[name] for name in ("subject", "windows", "first", "undecided", "volatility", "negative")}
             for row in found.summary.to_dict("records")]  # fmt: skip
     show(rows, False, title=f"{recording.name}: {found.run}")
-    for note in found.notes:
-        errors.print(escape(note))
+    for note in (*found.notes, *synthetic_note(asked)):
+        errors.print(escape(note), soft_wrap=True)
     console.print(f"{written[0]}, and {len(written) - 1} tables beside it", soft_wrap=True)
