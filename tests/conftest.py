@@ -106,6 +106,13 @@ def tiny(tmp_path_factory) -> demo.Demo:
     return demo.generate(root, n_speakers=4, emotions=("happy", "sad"), statements=(1,), jobs=1)
 
 
+@pytest.fixture(scope="session")
+def eight(tmp_path_factory) -> demo.Demo:
+    """The demo corpus with 8 clips of each of 4 speakers, enough to standardise within a speaker; 2 emotions."""
+    root = tmp_path_factory.mktemp("corpora") / "eight"
+    return demo.generate(root, n_speakers=4, emotions=("happy", "sad"), statements=(1, 2), jobs=1)
+
+
 @pytest.fixture
 def call(monkeypatch, capsys, data_folder):
     """Run the command line in this process; return its exit status, output and error output."""

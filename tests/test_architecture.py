@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 # The rooms, from the ground up. A room may import those below it and its own; never one above.
 FLOORS = [
     ["errors", "_torchaudio", "remotes", "representation"],
-    ["emotions", "paths", "scale", "progress", "recipes"],
+    ["emotions", "speakers", "paths", "scale", "progress", "recipes"],
     ["download"],
     ["weights", "_container", "levels"],
     ["media"],

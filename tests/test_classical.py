@@ -171,3 +171,21 @@ def test_the_catalogue_lists_them():
     assert wanted | {"random_forest"} <= set(rows)
     assert rows["svm_rbf"]["kind"] == "classifier"
     assert rows["svm_rbf"]["parameters"] is None
+
+
+def test_settings_are_chosen_by_the_mean_recall_over_the_emotions_that_occur():
+    """An emotion that no validation clip has, and that some are taken for, is no emotion with recall 0."""
+    rng = np.random.default_rng(1)
+    x, emotion = rng.normal(size=(120, 4)), EMOTIONS[np.arange(120) % 3]
+    x[:, 0] += 1.5 * (emotion == "happy")
+    validation = np.arange(90, 120)[emotion[90:] != "angry"]
+    settings = {"name": "knn", "grid": {"n_neighbors": [1, 3, 9, 25]}}
+    model, scores = classical.select(x, emotion, fit=range(90), validation=validation, settings=settings)
+    expected = []
+    for n in scores["n_neighbors"]:
+        named = classical.make("knn", n_neighbors=n).fit(x[:90], emotion[:90]).predict(x[validation])
+        assert "angry" in named
+        right = named == emotion[validation]
+        expected.append(np.mean([right[emotion[validation] == name].mean() for name in ("happy", "sad")]))
+    assert scores["validation_uar"].tolist() == pytest.approx(expected)
+    assert model["classifier"].n_neighbors == scores["n_neighbors"][int(np.argmax(expected))]

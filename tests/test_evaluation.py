@@ -14,6 +14,7 @@ from sklearn import metrics
 from workbench import evaluation
 from workbench.emotions import EMOTIONS, probability_columns
 from workbench.errors import WorkbenchError
+from workbench.speakers import count_in_words
 
 
 def predictions_table(n_speakers=6, n_takes=40, emotions=EMOTIONS, *, skill=1.0, seed=0, run_seed=0, **names):
@@ -304,3 +305,55 @@ def test_reliability_counts_and_shares_by_hand():
     assert found.loc["60% to 80%", "right"] == 0
     assert found.loc["80% to 100%", "right"] == 0.5
     assert np.isnan(found.loc["0% to 40%", "right"])
+
+
+def test_seeds_that_test_different_speakers_have_finite_intervals():
+    """A resample without a speaker of a seed is scored by the seeds that it has, as a naive loop scores it."""
+    first, second = predictions_table(2, run_seed=0), predictions_table(2, seed=1, run_seed=1)
+    second = second.assign(clip="second-" + second["clip"], speaker="second-" + second["speaker"])
+    both = pd.concat([first, second])
+    table = evaluation.summary(both, n_resamples=500).iloc[0]
+    speakers = [rows for _, rows in both.groupby("speaker")]
+    counts = np.random.default_rng(0).multinomial(4, np.full(4, 1 / 4), size=500)
+    assert (counts[:, :2].sum(axis=1) == 0).any(), "some resamples have no speaker of a seed"
+    scores = []
+    for times in counts:
+        rows = pd.concat([one for one, n in zip(speakers, times, strict=True) for _ in range(n)])
+        by_seed = (rows["emotion"] == rows["predicted"]).groupby(rows["seed"]).mean()
+        scores.append(by_seed.mean())
+    assert table["accuracy_low":"accuracy_high"].tolist() == pytest.approx(np.quantile(scores, [0.025, 0.975]).tolist())
+    for metric in evaluation.METRICS:
+        assert table[f"{metric}_low"] < table[metric] < table[f"{metric}_high"], metric
+
+
+def test_the_auc_is_over_the_seeds_that_tested_two_emotions():
+    first, second = predictions_table(run_seed=0), predictions_table(run_seed=1)
+    one = second[second["emotion"] == "happy"]
+    assert evaluation.score(pd.concat([first, one]))["auc"] == evaluation.score(first)["auc"]
+    assert np.isnan(evaluation.score(one)["auc"])
+
+
+@pytest.mark.parametrize(("unknown", "n_speakers"), [(240, 0), (10, 6)])
+def test_unknown_speakers_are_no_speaker_and_leave_no_interval(unknown, n_speakers):
+    table, other = predictions_table(), predictions_table(skill=2, model="lstm")
+    for rows in (table, other):
+        rows.loc[rows.index[:unknown], "speaker"] = ""
+    row = evaluation.summary(table, n_resamples=50).iloc[0]
+    assert (row["n_speakers"], row["n_clips"]) == (n_speakers, 240)
+    assert row.filter(regex="_(low|high)$").isna().all()
+    assert row["accuracy"] == evaluation.accuracy(predictions_table())
+    gain = evaluation.paired(other, table, n_resamples=50)
+    assert (gain["n_speakers"], gain["n_takes"]) == (n_speakers, 240)
+    assert gain["difference"] > 0
+    assert np.isnan([gain["low"], gain["high"], gain["p"]]).all()
+
+
+def test_speakers_in_words():
+    words = {
+        "of 2 speakers": ["a", "b", "a"],
+        "of 1 speaker": ["a"],
+        "(speakers not known)": ["", None],
+        "of 2 known speakers and of speakers not known": ["a", "b", ""],
+    }
+    for expected, names in words.items():
+        assert count_in_words(pd.Series(names)) == expected

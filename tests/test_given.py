@@ -333,6 +333,32 @@ def test_studies_train_on_given_features(features, data_folder):
         running.run(odd, datasets.corpus("given_features", features), profile="smoke")
 
 
+def test_clips_with_values_that_are_not_finite_are_left_out_and_listed(features, data_folder):
+    with np.load(features) as file:
+        arrays = {name: file[name] for name in file.files}
+    names = arrays["clip"].tolist()
+    arrays["audio"][names.index(CLIPS[3]), 2] = np.nan
+    arrays["video"][arrays["video_offsets"][names.index(CLIPS[5])], 0] = np.inf
+    np.savez(features, **arrays)
+    corpus = datasets.corpus("given_features", features)
+    report = corpus.check()
+    assert (report["clips"], report["readable"]) == (48, 46)
+    assert report["unreadable"] == [
+        f"{CLIPS[3]}: audio holds NaN or infinity",
+        f"{CLIPS[5]}: video holds NaN or infinity",
+    ]
+    profile = {"smoke": {"n_folds": 2, "training": {"epochs": 1, "batch_size": 8}}}
+    whole = study(ON_FEATURES, corpus="given_features", protocol="speaker-disjoint", profiles=profile)
+    made = running.run(whole, corpus, profile="smoke", variants=["audio", "rows", "n2"])
+    for variant, bad in {"audio": [CLIPS[3]], "rows": [CLIPS[5]], "n2": [CLIPS[3], CLIPS[5]]}.items():
+        folds = [run for run in made if run.params["variant"] == variant]
+        table = runs.predictions(folds).query("usage == 'test'")
+        assert sorted(table["clip"]) == [clip for clip in CLIPS if clip not in bad], variant
+        assert np.isfinite(table[P].to_numpy()).all()
+        for run in folds:
+            assert [note.rpartition(": ")[2] for note in run.notes()] == bad
+
+
 def test_the_published_fusion_is_what_its_files_say(shared, data_folder):
     """Luna-Jimenez et al. 2022: 86.70 %, which is the mean over the five folds; of all clips together it is 86.74 %."""
     corpus = opened(shared / "data" / "ravdess_extra" / "posteriors")

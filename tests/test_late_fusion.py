@@ -242,20 +242,20 @@ def study(variants=VARIANTS):
 
 
 @pytest.fixture(scope="module")
-def made(tiny, tmp_path_factory):
+def made(eight, tmp_path_factory):
     """The runs of both folds on unseen speakers, by variant, in a data folder of the module's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_DATA", str(tmp_path_factory.mktemp("data")))
-        found = running.run(study(), tiny, profile="smoke", protocols=["speaker-disjoint"])
+        found = running.run(study(), eight, profile="smoke", protocols=["speaker-disjoint"])
         yield {name: [run for run in found if run.params["variant"] == name] for name in VARIANTS}
 
 
-def test_fusions_of_every_kind_run_from_a_study(made, tiny):
+def test_fusions_of_every_kind_run_from_a_study(made, eight):
     files = {"knn": "model.skops", "logs": "model.skops", "mean": "rule.json", "bayesian": "rule.json"}
     fusions = {"audio_cnn": "none", "video_lrcn": "none", "frozen": "scores", "logs": "logistic_regression"}
     for name, folds in made.items():
         tested = runs.predictions(folds).query("usage == 'test'")
-        assert sorted(tested["clip"]) == sorted(tiny.clips()["clip"])
+        assert sorted(tested["clip"]) == sorted(eight.clips()["clip"])
         assert tested[["p_happy", "p_sad"]].sum(axis=1).tolist() == pytest.approx([1] * len(tested))
         assert set(tested["fusion"]) == {fusions.get(name, name)}
         assert all((run.folder / files.get(name, "model.safetensors")).exists() for run in folds)
@@ -296,27 +296,27 @@ def test_frozen_encoders_and_heads_stay_those_of_the_runs_they_start_from(made):
 
 
 @pytest.mark.parametrize("variant", ["n2", "frozen", "knn", "mean", "bayesian"])
-def test_predict_agrees_with_the_saved_predictions_and_does_without_a_face(made, tiny, variant, tmp_path):
+def test_predict_agrees_with_the_saved_predictions_and_does_without_a_face(made, eight, variant, tmp_path):
     run = made[variant][0]
     row = run.predictions().query("usage == 'test'").iloc[0]
-    path = tiny.clips().set_index("clip").loc[row["clip"], "path"]
+    path = eight.clips().set_index("clip").loc[row["clip"], "path"]
     answer, nothing = predict([path, tmp_path / "absent.mp4"], run)
     assert answer["emotion"] == row["predicted"]
     assert answer["probabilities"]["happy"] == pytest.approx(row["p_happy"], abs=1e-5)
     assert nothing["emotion"] is None
 
 
-def test_predict_standardises_a_speakers_answers_as_the_study_did(made, tiny):
+def test_predict_standardises_a_speakers_answers_as_the_study_did(made, eight):
     rows = made["logs"][0].predictions().query("usage == 'test'")
     rows = rows[rows["speaker"] == rows["speaker"].iloc[0]].set_index("clip")
-    files = tiny.clips().set_index("clip").loc[rows.index, "path"]
+    files = eight.clips().set_index("clip").loc[rows.index, "path"]
     answers = predict(files, made["logs"][0])
     assert [answer["probabilities"]["happy"] for answer in answers] == pytest.approx(rows["p_happy"].tolist(), abs=1e-4)
-    assert "taken as of one speaker" in answers[0]["notes"][-1]
+    assert any("taken as of one speaker" in note for note in answers[0]["notes"])
 
 
 def test_a_rule_goes_by_the_member_that_is_there(made, monkeypatch):
-    from workbench import predict as room
+    from workbench.predict import systems as room
 
     answers = {"audio_cnn": np.array([0.2, 0.8]), "video_lrcn": None}
     monkeypatch.setattr(room, "_network", lambda run: lambda clips: [answers[run.params["variant"]]] * len(clips))
@@ -334,17 +334,17 @@ def test_a_rule_goes_by_the_member_that_is_there(made, monkeypatch):
         ({"encoders": ENCODERS, "fusion": {"name": "n2"}, "freeze": True}, "no start names their variants"),
     ],
 )
-def test_wrong_fusions_are_named_before_work(tiny, data_folder, variant, message):
+def test_wrong_fusions_are_named_before_work(eight, data_folder, variant, message):
     odd = study(VARIANTS | {"odd": variant})
     with pytest.raises(WorkbenchError, match=message):
-        running.run(odd, tiny, profile="smoke", variants=["odd"])
+        running.run(odd, eight, profile="smoke", variants=["odd"])
     assert not (data_folder / "prepared").exists()
 
 
-def test_other_fusions_are_other_runs(made, tiny):
+def test_other_fusions_are_other_runs(made, eight):
     assert len({run.name for folds in made.values() for run in folds}) == 2 * len(VARIANTS)
     changed = study(VARIANTS | {"mean": MEMBERS | {"rule": {"name": "product"}}})
-    whole = planning.plan(changed, tiny, profile="smoke")
+    whole = planning.plan(changed, eight, profile="smoke")
     run = items.run_of(items.Item(whole, "mean", "speaker-disjoint", "fold1", 0), planning.Prepared())
     assert run.params["rule"] == {"name": "product"}
     assert run.name not in {one.name for one in made["mean"]}

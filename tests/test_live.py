@@ -14,7 +14,7 @@ from workbench import faces, media, plots, runs
 from workbench.bench import live as bench
 from workbench.errors import WorkbenchError
 from workbench.interact import live
-from workbench.interact.live import page, protocol
+from workbench.interact.live import page, protocol, session
 from workbench.interact.live.senses import Ear, Eye
 from workbench.interact.live.session import Window
 from workbench.models import build
@@ -367,6 +367,12 @@ def test_a_run_that_cannot_be_asked_is_refused(data_folder, run):
         live.connect(other, wait=60)
 
 
+def test_a_run_that_standardises_within_the_speaker_is_refused(run):
+    other = runs.Run(run.folder, run.params | {"normalise": "speaker"})
+    with pytest.raises(WorkbenchError, match="cannot be asked live: no emotion is given: the run standardises"):
+        session.load(other)
+
+
 # The widget.
 
 
@@ -410,7 +416,7 @@ def test_the_page_starts_answers_and_stops(widget, acted):
     assert set(widget.colours) == set(widget.classes)
     assert widget.about == f"Run {widget.run.name}"
     learned = runs.Run(widget.run.folder, widget.run.params | {"corpus": "demo"})
-    assert live.Live(learned).about.endswith("faces with voices (what it says of real people means nothing)")
+    assert live.Live(learned).about.endswith("faces with voices (synthetic: its answers say nothing about people)")
 
 
 def test_nothing_is_kept_unless_asked(widget, acted, data_folder):

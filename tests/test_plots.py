@@ -443,3 +443,13 @@ def test_a_broken_save_leaves_the_old_files_whole(tmp_path):
         plots.save(figure, "bars", Broken(summary_table()), folder=tmp_path)
     assert [path.read_bytes() for path in paths] == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bars.csv", "bars.pdf", "bars.png"]
+
+
+@pytest.mark.parametrize(("n_speakers", "words"), [(0, "no interval: speakers not known"), (1, "one speaker only")])
+def test_without_intervals_the_legend_says_why(n_speakers, words):
+    table = summary_table().assign(n_speakers=n_speakers)
+    table.loc[:, table.filter(regex="_(low|high)$").columns] = np.nan
+    for draw in (plots.bars, plots.protocol_gap):
+        shown = " ".join(text.get_text() for text in draw(table).findobj(Text))
+        assert words in shown
+        assert "interval over speakers" not in shown

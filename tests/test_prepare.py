@@ -12,7 +12,7 @@ import pytest
 from workbench import faces, media, prepare, recipes
 from workbench.datasets.demo_acting import ACTION_UNITS, POSE, _stream
 from workbench.datasets.demo_head import Head, features
-from workbench.errors import WorkbenchError
+from workbench.errors import MediaError, WorkbenchError
 from workbench.prepare import prepare_clip, usable
 from workbench.recipes import Recipe
 from workbench.store import Store, unpack
@@ -332,3 +332,18 @@ def test_real_clips(real_clips, data_folder):
     assert without.tolist() == ["02-01-04-02-02-01-05"]
     assert report["bytes"] / len(clips) <= 0.6e6
     assert Store(store.folder).quarantine["left_out"].tolist() == ["audio"]
+
+
+def test_arrays_that_are_not_finite_are_refused_and_named(tiny):
+    clip = tiny.clips().iloc[0].to_dict()
+    recipe = recipes.load("benha", keep=("mfcc", "features"))
+    _, good, notes = prepare_clip(clip, recipe)
+    assert (set(good), notes) == ({"mfcc", "features"}, [])
+    found = good["features"].copy()
+    found[0, 0] = np.nan
+    assert prepare.clip._finite("a.wav", {"features": found}), "a named feature may be missing"
+    for name, value in {"mfcc": np.nan, "features": np.inf}.items():
+        broken = {key: np.array(array) for key, array in good.items()}
+        broken[name][0, 0] = value
+        with pytest.raises(MediaError, match=f"a.wav: {name} holds 1 values that are NaN or infinite"):
+            prepare.clip._finite("a.wav", broken)

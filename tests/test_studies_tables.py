@@ -472,3 +472,11 @@ def test_sizes_where_the_speakers_decide_and_where_a_profile_says():
     ]
     (unknown,) = showing.sizes(study(of, protocol="speaker-pairs", corpus="folder", profiles={"full": {}}))
     assert (unknown["n_folds"], unknown["runs"]) == (None, None)
+
+
+def test_a_corpus_without_speaker_labels_has_no_speakers_and_no_intervals():
+    made = study({"a": {"published": {"accuracy": 80.0}}})
+    table = tables.table(made, both("a", ALL, HALF).assign(speaker=""))
+    assert any(" takes (speakers not known). Rates in percent, without intervals" in note for note in table.notes)
+    assert cell(table, "a", "ours, unseen speakers")["value"] == 50
+    assert "50.0 |" in writing.markdown(table), "no interval stands beside the number"

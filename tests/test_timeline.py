@@ -17,7 +17,6 @@ import pytest
 from untrained import CLASSES, ENCODERS, joined, untrained
 
 from workbench import media, recipes, streaming
-from workbench import predict as predicting
 from workbench.bench import timeline as bench
 from workbench.errors import MediaError, WorkbenchError
 from workbench.interact.timeline import Settings, stage, timeline
@@ -25,6 +24,7 @@ from workbench.interact.timeline.stretches import Stretch, View, heard, seen
 from workbench.interact.timeline.voice import Voice, segments
 from workbench.interact.timeline.watching import Watcher
 from workbench.predict import predict
+from workbench.predict import systems as predicting
 
 RATE = 16000
 
@@ -428,9 +428,12 @@ def test_the_report_needs_nothing_beside_it_and_takes_no_name_for_code(two, run,
 def test_the_command_writes_the_report(call, one, data_folder, tmp_path):
     made = untrained(data_folder / "runs", "audiovisual")
     out = tmp_path / "report.html"
-    code, said, _ = call("timeline", one, "--run", made.name, "--out", out, "--window", 2, "--step", 1)
+    code, said, notes = call("timeline", one, "--run", made.name, "--out", out, "--window", 2, "--step", 1)
     assert code == 0
     assert "person 1" in said
+    assert "was trained on the synthetic corpus demo: its answers say nothing about people" in notes
+    summary = pd.read_csv(tmp_path / "report_summary.csv")
+    assert set(zip(summary["corpus"], summary["synthetic"], strict=True)) == {("demo", True)}
     assert out.exists()
     assert not (tmp_path / "report.part").exists()
     code, _, error = call("timeline", one, "--run", made.name, "--out", out, "--window", 3)

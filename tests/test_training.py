@@ -491,3 +491,38 @@ def test_tensorboard_that_is_not_installed_is_said_before_training(clips, tmp_pa
     with pytest.raises(WorkbenchError, match=r"pip install 'workbench\[tensorboard\]'"):
         train(clips, tmp_path, tensorboard=tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def spoilt(clips, position, value, name="mfcc"):
+    """Return the clips with a value in an array of one of them."""
+    views = {"mfcc": [np.array(view) for view in clips.reader.views["mfcc"]]}
+    views = {name: views["mfcc"]}
+    views[name][position][3, 2] = value
+    names = [f"clip{i:02d}" for i in range(28)]
+    return Clips(Reader.of(views), clips.emotion.numpy(), classes=clips.classes, names=names)
+
+
+@pytest.mark.parametrize(("position", "value"), [(2, np.nan), (25, np.nan), (25, np.inf)])
+def test_a_clip_with_nan_is_named_before_training(clips, tmp_path, position, value):
+    broken = spoilt(clips, position, value)
+    with pytest.raises(
+        WorkbenchError, match=rf"1 array\(s\) of clips hold NaN .* numbers: clip{position:02d}: mfcc; leave"
+    ):
+        train(broken, tmp_path / "broken")
+    assert not (tmp_path / "broken" / "history.csv").exists()
+    broken.names = []
+    with pytest.raises(WorkbenchError, match=f"numbers: clip {position}: mfcc; leave"):
+        broken.check(TRAIN + VALIDATION)
+    broken.check([number for number in TRAIN + VALIDATION if number != position])
+
+
+def test_named_features_may_be_missing_and_not_infinite(clips):
+    spoilt(clips, 4, np.nan, "features").check(TRAIN)
+    with pytest.raises(WorkbenchError, match="clip04: features"):
+        spoilt(clips, 4, np.inf, "features").check(TRAIN)
+
+
+def test_weights_that_overflow_after_the_only_batch_are_an_error_that_says_so(clips, tmp_path):
+    """The training loss of the epoch is that of the weights before the step."""
+    with pytest.raises(WorkbenchError, match="epoch 1: the loss is nan on the validation clips; try a lower"):
+        train(clips, tmp_path / "run", batch_size=20, learning_rate=1e38, optimiser="sgd")

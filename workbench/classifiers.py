@@ -13,6 +13,7 @@ from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import recall_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
@@ -107,6 +108,31 @@ def probabilities(model: Pipeline, rows: np.ndarray, classes: Sequence[str]) -> 
         values = model.decision_function(rows)
         found = softmax(values if values.ndim == 2 else np.stack([-values, values], axis=1), axis=1)
     return pd.DataFrame(found, columns=model.classes_).reindex(columns=list(classes), fill_value=0.0).to_numpy()
+
+
+def mean_recall(emotion: Sequence[str], predicted: Sequence[str]) -> float:
+    """Return the unweighted average recall (0..1): the mean over the emotions that occur in the truth `emotion` (n,).
+
+    An emotion that is predicted and never true has no recall, and does not count, as in `evaluation.uar`.
+    """
+    there = np.unique(emotion)
+    return float(recall_score(emotion, predicted, labels=there, average="macro", zero_division=0))
+
+
+def broken(model: Pipeline) -> list[str]:
+    """Return which fitted numbers of a classifier are not finite, as `step.attribute`.
+
+    An imputer's are passed over: it keeps NaN for a column that was missing in all training clips.
+    """
+    found = []
+    for name, step in model.steps:
+        values = {} if name == "imputer" else vars(step)
+        for attribute, value in values.items():
+            arrays = value if isinstance(value, list) else [value]
+            arrays = [one for one in arrays if isinstance(one, np.ndarray) and one.dtype.kind == "f"]
+            if not all(np.isfinite(one).all() for one in arrays):
+                found.append(f"{name}.{attribute}")
+    return found
 
 
 def save(model: Pipeline, path: Path) -> None:

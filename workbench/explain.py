@@ -16,7 +16,7 @@ from workbench import runs
 from workbench.errors import WorkbenchError, choose
 from workbench.models import arrays_of
 from workbench.models.classical import ONE_STEP
-from workbench.predict import Answers, arrays_read, batches, load_model, members, predictor, probabilities_of
+from workbench.predict import Answers, arrays_read, batches, load_model, members, predictor, probabilities_of, too_few
 
 Clip = Mapping[str, np.ndarray]  # arrays by name, time first (`predict.prepared`)
 
@@ -191,15 +191,19 @@ def explain(
     emotion : str, optional
         One of the run's classes; by default the one that it names.
     beside : sequence of clips, optional
-        Others of the same speaker, for a run that standardises within each (`normalise: speaker`).
+        Others of the same speaker, for a run that standardises within each (`normalise: speaker`) and needs
+        `standards.LEAST` in all.
     answer : callable, optional
         The run's `predictor`, where it is at hand already.
 
     Raises
     ------
     WorkbenchError
-        For an emotion that is none of the run's, or a clip of which the run can use nothing.
+        For an emotion that is none of the run's, a clip of which the run can use nothing, or too few clips to
+        standardise within the speaker.
     """
+    if reason := too_few(run, [clip, *beside]):
+        raise WorkbenchError(reason)
     ask = answer or predictor(run)
 
     def among(clips):

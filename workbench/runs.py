@@ -2,9 +2,9 @@
 
 ``data/runs/<study>/<variant>/<fold>-<seed>-<hash of parameters>/`` holds `params.yaml`, `environment.json`,
 `history.csv`, `model.safetensors`, `model.skops` or `rule.json`, `predictions.parquet`, `embedding.npy` (one row a
-test prediction), `cost.json` where a study measures costs, `conditions.json` (roots of the corpus, clips fitted on),
-`tensorboard/` where its events were asked for and, last, `done`. Of a network in training there are a `history.csv`
-that grows by the epoch, and `checkpoint.pt`.
+test prediction), `notes.json` where clips were left out, `cost.json` where a study measures costs, `conditions.json`
+(roots of the corpus, clips fitted on), `tensorboard/` where its events were asked for and, last, `done`. Of a network
+in training there are a `history.csv` that grows by the epoch, and `checkpoint.pt`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from workbench import paths
 from workbench.errors import WorkbenchError
 from workbench.recipes import digest
 from workbench.representation import card
+from workbench.speakers import count_in_words
 
 SHOWN = (
     "corpus",
@@ -81,12 +82,21 @@ class Run:
         os.replace(part, self.folder / "params.yaml")  # whole or not there: others look while it is made
         (self.folder / "environment.json").write_text(json.dumps(environment(), indent=1))
 
-    def finish(self, predictions: pd.DataFrame, *, history=None, embedding: np.ndarray | None = None) -> None:
-        """Write the results, and `done` as the last of all."""
+    def finish(
+        self,
+        predictions: pd.DataFrame,
+        *,
+        history: pd.DataFrame | None = None,
+        embedding: np.ndarray | None = None,
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Write the results, and `done` as the last of all; `notes` say what was left out, in words."""
         if history is not None:
             history.to_csv(self.folder / "history.csv", index=False)
         if embedding is not None:
             np.save(self.folder / "embedding.npy", embedding)
+        if notes:
+            (self.folder / "notes.json").write_text(json.dumps(list(notes), indent=1))
         part = self.folder / "predictions.parquet.part"
         predictions.to_parquet(part, index=False)
         os.replace(part, self.folder / "predictions.parquet")
@@ -126,6 +136,11 @@ class Run:
         path = self.folder / "conditions.json"
         return json.loads(path.read_text()) if path.exists() else {}
 
+    def notes(self) -> list[str]:
+        """Return what was left out of the run and why, in words; nothing where all clips were used."""
+        path = self.folder / "notes.json"
+        return json.loads(path.read_text()) if path.exists() else []
+
     def history(self) -> pd.DataFrame:
         """Return the training history, one row an epoch."""
         return pd.read_csv(self.folder / "history.csv")
@@ -145,7 +160,8 @@ class Run:
             facts["transductive"] = transductive_note(table)
             tested = table[table["usage"] == "test"]
             right = (tested["predicted"] == tested["emotion"]).mean()
-            facts["test"] = f"{100 * right:.1f} % of {len(tested)} clips of {tested['speaker'].nunique()} speakers"
+            facts |= {"notes": " ".join(self.notes())} if self.notes() else {}
+            facts["test"] = f"{100 * right:.1f} % of {len(tested)} clips {count_in_words(tested['speaker'])}"
         return card("Run", self.name, facts)
 
 

@@ -4,6 +4,11 @@ The mean and the deviation are those of all of a speaker's clips at hand, test s
 but the clips are: it answers for people of whom several recordings are there when the question is asked (a call, an
 interview), not for the first word of a stranger. Where the clips are evenly divided among emotions, as in acted
 corpora, it is also flattered by that. A run that uses it says so in its parameters (`normalise: speaker`).
+
+It needs `LEAST` recordings of a speaker. A single recording lies at its own mean: every value is 0, whatever the
+recording holds, and every answer is the same. Of n values, none lies further than sqrt(n - 1) deviations from their
+mean (Samuelson 1968): of two, both lie exactly 1 away; with five, 2 deviations can be told, and the standard error of
+the mean is below half a deviation.
 """
 
 from __future__ import annotations
@@ -15,6 +20,43 @@ import numpy as np
 from workbench.errors import WorkbenchError, choose
 
 CHOICES = ("none", "speaker")
+LEAST = 5  # recordings of a speaker, see above
+
+
+def enough(speakers: Sequence[str]) -> np.ndarray:
+    """Return, clip by clip (n,) bool, whether the clip is one of `LEAST` or more of its speaker."""
+    _, codes, counts = np.unique(np.asarray(speakers, dtype=str), return_inverse=True, return_counts=True)
+    return counts[codes] >= LEAST
+
+
+def left_out(speakers: Sequence[str]) -> str:
+    """Return how many clips of how many speakers cannot be standardised and why, in words; '' if all can.
+
+    Parameters
+    ----------
+    speakers : (n,) str
+        Of each clip.
+    """
+    speakers = np.asarray(speakers, dtype=str)
+    short = speakers[~enough(speakers)]
+    if not len(short):
+        return ""
+    n_speakers = len(set(short))
+    return (
+        f"{len(short)} clip{'s' * (len(short) > 1)} of {n_speakers} speaker{'s' * (n_speakers > 1)} left out: "
+        f"normalise: speaker needs at least {LEAST} clips of a speaker"
+    )
+
+
+def too_few(n: int) -> str:
+    """Return why `n` recordings of a person get no emotion, in words; '' if they are enough."""
+    if n >= LEAST:
+        return ""
+    return (
+        f"no emotion is given: the run standardises within the speaker (normalise: speaker) and needs at least {LEAST} "
+        f"recordings of one person that it can use, found {n}; a run without normalise: speaker answers about single "
+        "recordings"
+    )
 
 
 class Standards:

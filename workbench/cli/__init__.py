@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from workbench.cli import bench, corpora, features, live, models, studies, timeline, weights
-from workbench.cli.common import Jobs, Json, Place, Root, console, errors, progress, show
+from workbench.cli.common import Jobs, Json, Place, Root, RunCorpus, RunRoot, console, errors, load_run, progress, show
 from workbench.errors import Stopped, WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -66,29 +67,36 @@ def prepare(
 def predict(
     clips: list[Path],
     run: Annotated[str, typer.Option(help="A run's folder, its name, or STUDY/VARIANT for its latest run.")],
+    corpus: RunCorpus = None,
+    root: RunRoot = None,
     as_json: Json = False,
 ) -> None:
-    """Say which emotion a finished run hears and sees in recordings."""
-    from workbench import runs
+    """Say which emotion a finished run hears and sees in recordings.
+
+    Exit status 1 if a file could not be read; the others are answered all the same.
+    """
     from workbench.predict import predict
 
-    answers = predict(clips, runs.load(run))
+    answers = predict(clips, load_run(run, corpus, root))
     if as_json:
         show(answers, True)
-        return
-    rows = [
-        {
-            "clip": answer["path"],
-            "emotion": answer["emotion"] or "unknown",
-            "face": answer["face"],
-            "sound": answer["sound"],
-            **{name: f"{p:.2f}" for name, p in answer["probabilities"].items()},
-        }
-        for answer in answers
-    ]
-    show(rows, False, title=answers[0]["run"] if answers else "")
-    for note in (note for answer in answers for note in answer["notes"]):
-        errors.print(escape(note))
+    else:
+        show([_row(answer) for answer in answers], False, title=_title(answers[0]))
+        for note in dict.fromkeys(note for answer in answers for note in answer["notes"]):
+            errors.print(escape(note), soft_wrap=True)
+    if not all(answer["readable"] for answer in answers):
+        raise typer.Exit(1)
+
+
+def _title(answer: dict) -> str:
+    return escape(answer["run"]) + f" (trained on synthetic corpus {answer['corpus']})" * answer["synthetic"]
+
+
+def _row(answer: dict) -> dict:
+    """Return an answer as a row of the table; a dash for a probability that is not known."""
+    shares = {name: "–" if isnan(p) else f"{p:.2f}" for name, p in answer["probabilities"].items()}
+    about = {"clip": answer["path"], "emotion": answer["emotion"] or "–"}
+    return about | {"face": answer["face"], "sound": answer["sound"]} | shares
 
 
 @app.command()

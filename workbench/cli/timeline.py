@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli.common import Json, console, errors, progress, show
+from workbench.cli.common import Json, RunCorpus, RunRoot, console, errors, load_run, progress, show
 
 
 def timeline(
@@ -31,15 +31,18 @@ def timeline(
     keep: Annotated[
         bool, typer.Option(help="Keep the work beside the report, so that the next report is quick.")
     ] = False,
+    corpus: RunCorpus = None,
+    root: RunRoot = None,
     as_json: Json = False,
 ) -> None:
     """Report on a long recording: who shows and says what, as a finished run names it, over time."""
-    from workbench import runs
     from workbench.interact.timeline import Settings, timeline
+    from workbench.predict import synthetic_note
 
     settings = Settings(window=window, step=step, least=least, same=same, detector=detector)
     try:
-        found = timeline(recording, runs.load(run), settings, folder=out.parent, keep=keep, progress=progress)
+        asked = load_run(run, corpus, root)
+        found = timeline(recording, asked, settings, folder=out.parent, keep=keep, progress=progress)
     except KeyboardInterrupt as stopped:
         errors.print(*stopped.__notes__, soft_wrap=True)
         raise
@@ -50,6 +53,6 @@ def timeline(
     rows = [{name: row[name] for name in ("subject", "windows", "first", "undecided", "volatility", "negative")}
             for row in found.summary.to_dict("records")]  # fmt: skip
     show(rows, False, title=f"{recording.name}: {found.run}")
-    for note in found.notes:
-        errors.print(escape(note))
+    for note in (*found.notes, *synthetic_note(asked)):
+        errors.print(escape(note), soft_wrap=True)
     console.print(f"{written[0]}, and {len(written) - 1} tables beside it", soft_wrap=True)

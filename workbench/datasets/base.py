@@ -117,6 +117,10 @@ class Corpus:
         """
         return {}
 
+    def left_out(self) -> dict[str, str]:
+        """Return what of the clips cannot be used and why, in words, by modality; nothing by default."""
+        return {}
+
     def predictions(self, system: str, **options) -> pd.DataFrame:
         """Return predictions that were made elsewhere (`GivenPredictions.predictions`).
 

@@ -81,17 +81,27 @@ class GivenFeatures(Corpus):
 
     def rows(self, files: Iterable[Path]) -> list[dict]:
         """Return one dict a clip; the file is its film where it has `video`, and its sound where it has `audio`."""
-        where = {column: str(self.root) if name in self._read.arrays else "" for name, column in MODALITIES.items()}
-        return [self.scheme.parse(Path(clip)) | where for clip in self._read.clips]
+        whole = {column: self._read.whole(name) for name, column in MODALITIES.items()}
+        return [
+            self.scheme.parse(Path(clip)) | {column: str(self.root) if of[i] else "" for column, of in whole.items()}
+            for i, clip in enumerate(self._read.clips)
+        ]
 
     def arrays(self) -> dict[str, list[np.ndarray]]:
         """Return each array by name: (T, D) of each row of `clips()`."""
         return self._read.arrays
 
+    def left_out(self) -> dict[str, str]:
+        """Return which clips hold values that are not finite, in words, by modality."""
+        return {name: _broken_in_words(name, clips) for name, clips in self._read.broken.items()}
+
     def check(self, progress: Callable = lambda items, **_: items) -> dict:
-        """Report as every corpus does; the file was read, and found whole, when it was opened."""
-        n, nothing = len(self.clips()), ("missing", "unreadable", "duplicates", "misnamed", "similar_speakers")
-        return {"clips": n, "readable": n} | {key: [] for key in nothing}
+        """Report as every corpus does; `unreadable` are clips with values that are not finite."""
+        n, broken = len(self.clips()), self._read.broken
+        unreadable = [f"{clip}: {name} holds NaN or infinity" for name, clips in broken.items() for clip in clips]
+        report = {"clips": n, "readable": n - len({clip for clips in broken.values() for clip in clips})}
+        nothing = ("missing", "duplicates", "misnamed", "similar_speakers")
+        return report | {"unreadable": unreadable} | {key: [] for key in nothing}
 
     def describe(self, **options):
         """Return the data card; there are no recordings to read the headers of."""
@@ -108,10 +118,21 @@ def _file(root: Path) -> Path:
 
 
 class Read(NamedTuple):
-    """What a file holds: clips, sorted, and arrays by name, (T, D) of each clip."""
+    """What a file holds: clips, sorted; arrays by name, (T, D) of each clip; by name, clips with one not finite."""
 
     clips: list[str]
     arrays: dict[str, list[np.ndarray]]
+    broken: dict[str, list[str]]
+
+    def whole(self, name: str) -> list[bool]:
+        """Return, clip by clip, whether it has a finite array of this name."""
+        broken = set(self.broken.get(name, ()))
+        return [name in self.arrays and clip not in broken for clip in self.clips]
+
+
+def _broken_in_words(name: str, clips: list[str]) -> str:
+    more = f" and {len(clips) - 3} more" if len(clips) > 3 else ""
+    return f"{len(clips)} clip(s) left out: {name} holds NaN or infinity: {', '.join(clips[:3])}{more}"
 
 
 @lru_cache(maxsize=2)
@@ -132,20 +153,26 @@ def read(path: Path, modified: int) -> Read:
     if clips is None or clips.dtype.kind != "U" or clips.ndim != 1 or not len(clips) or not names:
         there = ", ".join(f"{name} {array.shape}" for name, array in found.items()) or "nothing"
         raise WorkbenchError(f"{path}: expected clip (n,), text, and {' or '.join(MODALITIES)}, found {there}")
-    order, arrays = np.argsort(clips), {}
+    order, arrays, broken = np.argsort(clips), {}, {}
     for name in names:
         array, offsets = found[name], found.get(name + OFFSETS)
         _check(path, name, array, offsets, len(clips))
         offsets = np.arange(len(clips) + 1) if offsets is None else offsets
         arrays[name] = [array[offsets[i] : offsets[i + 1]] for i in order]
-    return Read(clips[order].tolist(), arrays)
+        if not np.isfinite(array).all():
+            finite = [np.isfinite(one).all() for one in arrays[name]]
+            broken[name] = [str(clip) for clip, good in zip(clips[order], finite, strict=True) if not good]
+            if not any(finite):
+                raise WorkbenchError(
+                    f"{path}: {name}: expected (n, D), finite floats, found NaN or infinity in every clip"
+                )
+    return Read(clips[order].tolist(), arrays, broken)
 
 
 def _check(path: Path, name: str, array: np.ndarray, offsets: np.ndarray | None, n_clips: int) -> None:
-    """Raise a WorkbenchError unless an array is (n, D), or (steps, D) with offsets (n + 1,), of finite floats."""
-    if array.ndim != 2 or array.dtype.kind != "f" or not np.isfinite(array).all():
-        what = f"{array.shape} {array.dtype}" if array.dtype.kind != "f" or array.ndim != 2 else "others among them"
-        raise WorkbenchError(f"{path}: {name}: expected (n, D), finite floats, found {what}")
+    """Raise a WorkbenchError unless an array is (n, D), or (steps, D) with offsets (n + 1,), of floats."""
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise WorkbenchError(f"{path}: {name}: expected (n, D), finite floats, found {array.shape} {array.dtype}")
     if offsets is None:
         if len(array) != n_clips:
             raise WorkbenchError(

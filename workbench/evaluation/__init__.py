@@ -17,7 +17,8 @@ from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.evaluation.calibration import reliability
 from workbench.evaluation.pairs import differences, paired, sign_flips
-from workbench.evaluation.speakers import SYSTEM, drawn, of_one_system, quantiles, rows_tested
+from workbench.evaluation.speakers import SYSTEM, drawn, n_resampled, of_one_system, quantiles, rows_tested
+from workbench.speakers import n_known
 
 
 def _accuracy(counts: np.ndarray) -> np.ndarray:
@@ -68,14 +69,15 @@ def score(predictions: pd.DataFrame) -> dict[str, float]:
     """Return ``accuracy, uar, macro_f1, auc, n_clips, n_speakers`` of one system.
 
     `auc` is the macro mean of the one-against-rest areas under the ROC curve; NaN for a system that gives no
-    probabilities. `n_clips` counts distinct clips.
+    probabilities, and over the seeds that tested two emotions or more. `n_clips` counts distinct clips, `n_speakers`
+    known speakers: a clip without a speaker label counts for none.
     """
     tested = of_one_system(predictions)
     counts = _counts(tested).sum(axis=1)
     scores = {name: float(metric(counts).mean()) for name, metric in METRICS.items()}
-    areas = [_auc(rows) for _, rows in tested.groupby("seed")]
-    sizes = {"n_clips": tested["clip"].nunique(), "n_speakers": tested["speaker"].nunique()}
-    return {**scores, "auc": float(np.mean(areas)), **sizes}
+    areas = [area for _, rows in tested.groupby("seed") if not np.isnan(area := _auc(rows))]
+    sizes = {"n_clips": tested["clip"].nunique(), "n_speakers": n_known(tested["speaker"])}
+    return {**scores, "auc": float(np.mean(areas)) if areas else float("nan"), **sizes}
 
 
 def interval(
@@ -89,8 +91,9 @@ def interval(
     """Return the percentile bootstrap interval of `metric` over *speakers*, drawn with replacement.
 
     Clips of one person are alike, so resampling clips would promise too much; the interval says how far the
-    score would move with other speakers of the same kind. All clips and seeds of a drawn speaker come along.
-    With a single speaker it is (nan, nan).
+    score would move with other speakers of the same kind. All clips and seeds of a drawn speaker come along; the
+    score of a resample is the mean over the seeds that tested a speaker in it. With a single speaker, or where the
+    speaker of a clip is not known, it is (nan, nan).
 
     Parameters
     ----------
@@ -103,7 +106,7 @@ def interval(
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, chapter 13.
     """
     choose("metric", metric, METRICS)
-    return _intervals(_counts(of_one_system(predictions)), n_resamples, level, seed)[metric]
+    return _intervals(of_one_system(predictions), n_resamples, level, seed)[metric]
 
 
 def summary(
@@ -123,7 +126,7 @@ def summary(
     """
     rows = []
     for names, system in rows_tested(predictions).groupby(list(by), sort=False, dropna=False):
-        intervals = _intervals(_counts(of_one_system(system)), n_resamples, level, seed)
+        intervals = _intervals(of_one_system(system), n_resamples, level, seed)
         bounds = {
             f"{metric}_{side}": bound
             for metric, pair in intervals.items()
@@ -224,11 +227,23 @@ def _score(predictions: pd.DataFrame, metric: str) -> float:
     return float(METRICS[metric](_counts(of_one_system(predictions)).sum(axis=1)).mean())
 
 
-def _intervals(counts: np.ndarray, n_resamples: int, level: float, seed: int) -> dict:
-    """Return the interval of every metric, from counts (seeds, speakers, k, k)."""
-    n = counts.shape[1]
-    counts = np.tensordot(drawn(n, n_resamples, seed), counts, axes=(1, 1))  # (resamples, seeds, k, k)
-    return {name: quantiles(metric(counts).mean(axis=1), level, n) for name, metric in METRICS.items()}
+def _intervals(tested: pd.DataFrame, n_resamples: int, level: float, seed: int) -> dict[str, tuple[float, float]]:
+    """Return the interval of every metric over the speakers of test rows."""
+    n = n_resampled(tested["speaker"])
+    if n < 2:
+        return dict.fromkeys(METRICS, (float("nan"), float("nan")))
+    counts = np.tensordot(drawn(n, n_resamples, seed), _counts(tested), axes=(1, 1))  # (resamples, seeds, k, k)
+    there = counts.any(axis=(2, 3))  # a resample may have no speaker that a seed tested
+    return {name: quantiles(_by_resample(metric, counts, there), level, n) for name, metric in METRICS.items()}
+
+
+def _by_resample(metric: Callable, counts: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Return the mean score (r,) of each resample over the seeds that are `there` (r, s) in it."""
+    if there.all():
+        return metric(counts).mean(axis=1)
+    scores = np.zeros(there.shape)
+    scores[there] = metric(counts[there])
+    return scores.sum(axis=1) / there.sum(axis=1)
 
 
 def _has_probabilities(tested: pd.DataFrame) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
-from workbench.evaluation.speakers import drawn, of_one_system, quantiles
+from workbench.evaluation.speakers import drawn, n_resampled, of_one_system, quantiles
+from workbench.speakers import n_known
 
 FLIPS = 10_000
 
@@ -30,7 +31,8 @@ def paired(
     -------
     dict
         ``difference`` (accuracy of a minus that of b, in -1..1), ``low``, ``high`` (its interval over
-        speakers), ``p`` (`sign_flips`), ``n_takes``, ``n_speakers``. Interval and p are NaN with one speaker.
+        speakers), ``p`` (`sign_flips`), ``n_takes``, ``n_speakers`` (known ones). Interval and p are NaN with one
+        speaker, or where the speaker of a take is not known.
 
     Raises
     ------
@@ -42,11 +44,14 @@ def paired(
     if both.empty:
         raise WorkbenchError("the two systems were not tested on any take in common")
     gain = (both["a"] - both["b"]).groupby(level="speaker").agg(["sum", "size"])  # (speakers, 2)
-    sums, sizes = (drawn(len(gain), n_resamples, seed) @ gain.to_numpy()).T  # (resamples,) each
-    low, high = quantiles(sums / sizes, level, len(gain))
-    difference = float(gain["sum"].sum() / len(both))
-    p = sign_flips(gain["sum"].to_numpy(), seed=seed)
-    return {"difference": difference, "low": low, "high": high, "p": p, "n_takes": len(both), "n_speakers": len(gain)}
+    difference, low, high, p = float(gain["sum"].sum() / len(both)), *[float("nan")] * 3
+    speakers = gain.index.to_series()
+    if n_resampled(speakers) > 1:
+        sums, sizes = (drawn(len(gain), n_resamples, seed) @ gain.to_numpy()).T  # (resamples,) each
+        low, high = quantiles(sums / sizes, level, len(gain))
+        p = sign_flips(gain["sum"].to_numpy(), seed=seed)
+    sizes = {"n_takes": len(both), "n_speakers": n_known(speakers)}
+    return {"difference": difference, "low": low, "high": high, "p": p, **sizes}
 
 
 def sign_flips(gains: np.ndarray, *, seed: int = 0) -> float:

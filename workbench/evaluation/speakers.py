@@ -1,4 +1,4 @@
-"""What every number rests on: the test rows of one system, and speakers drawn anew."""
+"""What every number rests on: the test rows of one system, their known speakers, and speakers drawn anew."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import WorkbenchError
+from workbench.speakers import all_known, n_known
 
 SYSTEM = ("corpus", "study", "variant", "model", "modality", "fusion", "protocol")
 
@@ -44,6 +45,11 @@ def of_one_system(predictions: pd.DataFrame) -> pd.DataFrame:
     return tested
 
 
+def n_resampled(speakers: pd.Series) -> int:
+    """Return how many speakers an interval can be resampled over: 0 where a speaker is not known."""
+    return n_known(speakers) if all_known(speakers) else 0
+
+
 def drawn(n_speakers: int, n_resamples: int, seed: int) -> np.ndarray:
     """Return how often each speaker is drawn in each resample, (r, s)."""
     rng = np.random.default_rng(seed)
@@ -51,7 +57,7 @@ def drawn(n_speakers: int, n_resamples: int, seed: int) -> np.ndarray:
 
 
 def quantiles(values: np.ndarray, level: float, n_speakers: int) -> tuple[float, float]:
-    """Return the bounds that hold the share `level` of values (r,) between them; NaN with a single speaker."""
+    """Return the bounds that hold the share `level` of values (r,) between them; NaN with fewer than two speakers."""
     if n_speakers < 2:
         return float("nan"), float("nan")
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

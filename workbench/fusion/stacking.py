@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import recall_score
 from sklearn.model_selection import ParameterGrid, StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from workbench import standards
-from workbench.classifiers import untrained
+from workbench.classifiers import mean_recall, untrained
 from workbench.errors import WorkbenchError, choose
 from workbench.fusion.rules import LEAST
 
@@ -130,9 +129,7 @@ def fit(
 def _uar(model: Pipeline, scores: np.ndarray, emotion: np.ndarray, side: tuple[np.ndarray, np.ndarray]) -> float:
     train, validation = side
     found = clone(model).fit(scores[train], emotion[train]).predict(scores[validation])
-    return recall_score(
-        emotion[validation], found, labels=np.unique(emotion[validation]), average="macro", zero_division=0
-    )
+    return mean_recall(emotion[validation], found)
 
 
 def folds(emotion: np.ndarray, speakers: Sequence[str] | None, *, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

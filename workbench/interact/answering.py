@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from workbench import acoustics, plots, runs
-from workbench.datasets import card_of
 from workbench.emotions import probability_columns
 from workbench.explain import Heat, Part
 from workbench.models.classical import ONE_STEP
@@ -21,7 +20,7 @@ OF_FACE = (*PICTURES, "action_units", "action_units_stranger", "fp68")
 SAID = (
     ": no picture",
     ": no sound stream",
-    "every emotion is given the same probability",
+    "so no emotion is given",
 )  # ends of notes put otherwise
 HEAT = (
     "Red: covering this lowers the probability of the emotion, so it speaks for it. Blue: covering it raises it. "
@@ -43,10 +42,18 @@ def part(modality: str, by: str, shares: np.ndarray | None, classes: Sequence[st
     }
 
 
-def parts_of(parts: Sequence[Part], fused: np.ndarray | None, classes: Sequence[str]) -> list[dict]:
-    """Return what each modality says, and what all say together where there are several."""
+def parts_of(parts: Sequence[Part], answer: Mapping, classes: Sequence[str]) -> list[dict]:
+    """Return what each modality says, and where there are several, the `answer` of all together."""
     said = [part(one.modality, one.by, one.probabilities, classes) for one in parts]
-    return said + [part(FUSED, "all together", fused, classes)] * (len(said) > 1)
+    if len(said) < 2:
+        return said
+    shares = None if answer["emotion"] is None else np.array(list(answer["probabilities"].values()))
+    return [*said, part(FUSED, "all together", shares, classes)]
+
+
+def known(probabilities: Mapping[str, float]) -> dict[str, float | None]:
+    """Return probabilities with None in place of NaN, which a page cannot read."""
+    return {name: None if np.isnan(share) else share for name, share in probabilities.items()}
 
 
 def in_words(answer: Mapping, run: runs.Run) -> list[str]:
@@ -55,11 +62,9 @@ def in_words(answer: Mapping, run: runs.Run) -> list[str]:
     wants_face, wants_voice = bool(read & set(OF_FACE)), bool(read & set(SOUNDS))
     face, voice = answer["face"], answer["sound"]
     notes = [note for note in answer["notes"] if not note.endswith(SAID)]
-    if not any("synthetic" in note for note in notes):
-        notes += synthetic(run)
+    if not answer["readable"]:
+        return [f"This file could not be read as a recording. {READ}", *notes]
     if not face and not voice:
-        if any("expected a recording" in note for note in notes):
-            return [f"This file could not be read as a recording. {READ}", *notes]
         return ["There is no face and no voice to go by, so no emotion is named.", *notes]
     words = []
     if wants_face and not face:
@@ -67,24 +72,16 @@ def in_words(answer: Mapping, run: runs.Run) -> list[str]:
     if wants_voice and not voice:
         silent = "The sound is silent" if any("silent" in note for note in notes) else "There is no voice to hear"
         words.append(silent + (", so the answer rests on the face alone." if wants_face else "."))
-    if not answer["usable"]:
+    if not answer["usable"] and answer["reason"] not in notes:
         words.append("This run has nothing to go by here, so no emotion is named.")
     return [*words, *notes]
-
-
-def synthetic(run: runs.Run) -> list[str]:
-    """Return a sentence that says so, where a run was trained on a synthetic corpus."""
-    card = card_of(run.params["corpus"])
-    if card is None or not card.synthetic:
-        return []
-    return [f"Trained on synthetic clips only (corpus {card.name!r}): what it answers says nothing about people."]
 
 
 def table(answers: Sequence[Mapping]) -> pd.DataFrame:
     """Return answers as a table: a row for each recording and part.
 
-    Columns: `name, run, part, by, emotion, p_<emotion>..., face, sound, notes`; a part without anything to go by has no
-    emotion and no probabilities.
+    Columns: `name, run, part, by, emotion, p_<emotion>..., face, sound, corpus, synthetic, notes` (`corpus`: what the
+    run was trained on); a part without anything to go by has no emotion and no probabilities.
     """
     rows = []
     for answer in answers:
@@ -93,7 +90,8 @@ def table(answers: Sequence[Mapping]) -> pd.DataFrame:
             shares = one["probabilities"] or {}
             said = {column: shares.get(column.removeprefix("p_"), np.nan) for column in columns}
             about = {"name": answer["name"], "run": answer["run"], "part": one["name"], "by": one["by"]}
-            missing = {"face": answer["face"], "sound": answer["sound"], "notes": " ".join(answer["notes"])}
+            missing = {key: answer[key] for key in ("face", "sound", "corpus", "synthetic")}
+            missing |= {"notes": " ".join(answer["notes"])}
             rows.append(about | {"emotion": one["emotion"] or ""} | said | missing)
     return pd.DataFrame(rows)
 

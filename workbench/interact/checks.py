@@ -15,6 +15,7 @@ from workbench.datasets import Corpus
 from workbench.errors import WorkbenchError, choose
 from workbench.interact.choices import FIELDS, NONE, TRAINED, classes, fields_of, fusions, parse, study_of, text_of
 from workbench.models import ENCODERS, FUSIONS
+from workbench.speakers import count_in_words
 from workbench.studies import Study, checking, planning, under_way
 from workbench.training import Settings
 
@@ -209,10 +210,10 @@ def _check_plan(found: Checked, made: Mapping) -> None:
     sides = _attempt(found, "n_folds", _sides, plan)
     if sides is None:
         return
-    speakers = plan.takes["speaker"].nunique()
+    speakers = count_in_words(plan.takes["speaker"])
     beside = " (and speaker-disjoint, which always stands beside it)" if len(study.protocols) > 1 else ""
     found.says = (
-        f"{len(plan.takes)} takes of {speakers} speakers, {len(plan.classes)} emotions; "
+        f"{len(plan.takes)} takes {speakers}, {len(plan.classes)} emotions; "
         f"{' and '.join(study.variants)}, {study.protocol}{beside}: {len(sides) * len(study.variants)} runs"
     )
     found.says += "".join(f". {words}" for words in dict.fromkeys(sides) if words)

@@ -19,19 +19,23 @@ from workbench.explain import by_modality, explain
 from workbench.interact import answering
 from workbench.interact.assets import Pictured, text
 from workbench.interact.uploads import LIMIT, Inbox, harmless
-from workbench.predict import answered, by_speaker, predictor, prepared, recipe_of
+from workbench.predict import PreparedFile, answers_of, predictor, prepared, recipe_of, synthetic_note
 
 
 @dataclass
 class Recording:
-    """A file in the panel: where it is, what the page calls it, its arrays, its answer."""
+    """A file in the panel: where it is, what the page calls it, what a run reads of it, its answer."""
 
     id: str
     path: str
     name: str
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    prepared: PreparedFile | None = None
     answer: dict = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What the run reads, by name."""
+        return self.prepared.arrays if self.prepared else {}
 
 
 class PredictionPanel(Pictured, anywidget.AnyWidget):
@@ -47,8 +51,9 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
     Attributes
     ----------
     answers : list of dict
-        As `predict.predict` gives them, with `name`, `parts` (each modality's answer, and how it was found: see
-        `explain.Part`), `words` (what was missing, for people) and `usable`.
+        As `predict.predict` gives them (None for a probability that is not known), with `name`, `parts` (each
+        modality's answer, and how it was found: see `explain.Part`), `words` (what was missing, for people) and
+        `usable`.
     """
 
     _esm = text("common.js", "prediction.js")
@@ -83,7 +88,7 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
         self._load()
         self.heats = {}
         for file in self._files:
-            _, file.arrays, file.notes = prepared(file.path, self._recipe)
+            file.prepared = prepared(file.path, self._recipe)
         self._answer(self._files)
 
     def add(self, path: str | Path, name: str | None = None) -> dict:
@@ -92,21 +97,23 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
         file = Recording(str(self._n), str(path), harmless(name or str(path)))
         self.busy, self.progress = f"Looking at {file.name} …", 0.3
         try:
-            _, file.arrays, file.notes = prepared(file.path, self._recipe)
+            file.prepared = prepared(file.path, self._recipe)
             self._files.append(file)
             # Where a run standardises within the speaker, another recording changes the answers on all.
-            self._answer(self._files if by_speaker(self._run) else [file])
+            self._answer(self._files if self._run.transductive else [file])
         finally:
             self.busy = ""
         return file.answer
 
     def _answer(self, files: Sequence[Recording]) -> None:
-        arrays = [file.arrays for file in files]
-        for file, found, parts in zip(files, self._ask(arrays), self._parts(arrays), strict=True):
-            answer = answered(file.path, self._run, file.arrays, file.notes, found)
-            said = answering.parts_of(parts, found, self._run.params["classes"])
-            notes = [note.replace(file.path, file.name) for note in answer["notes"]]
-            more = {"id": file.id, "name": file.name, "parts": said, "usable": found is not None, "notes": notes}
+        given, arrays = [file.prepared for file in files], [file.arrays for file in files]
+        answers = answers_of(given, self._run, self._ask)
+        for file, answer, parts in zip(files, answers, self._parts(arrays), strict=True):
+            said = answering.parts_of(parts, answer, self._run.params["classes"])
+            more = {"reason": answer["reason"].replace(file.path, file.name)}
+            more |= {"notes": [note.replace(file.path, file.name) for note in answer["notes"]]}
+            more |= {"probabilities": answering.known(answer["probabilities"])}
+            more |= {"id": file.id, "name": file.name, "parts": said, "usable": answer["emotion"] is not None}
             file.answer = answer | more | {"words": answering.in_words(answer | more, self._run)}
         self.answers = [file.answer for file in self._files]
 
@@ -121,14 +128,14 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
         by_id = {file.id: file for file in self._files}
         file = by_id[choose("recording", id, by_id)]
         emotion = emotion or file.answer["emotion"]
-        beside = [one.arrays for one in self._files if one is not file] if by_speaker(self._run) else []
+        beside = [one.arrays for one in self._files if one is not file] if self._run.transductive else []
         self.busy, self.progress = f"Covering parts of {file.name}, one after the other …", 0.0
         try:
             found = explain(self._run, file.arrays, emotion, beside=beside, answer=self._ask, progress=self._steps)
         finally:
             self.busy = ""
         title = f"{file.name}: what the answer rests on, p({emotion})"
-        notes = answering.synthetic(self._run)
+        notes = [f"Synthetic: {note}." for note in synthetic_note(self._run)]
         figure = answering.heat_figure(found, file.arrays, self._recipe, emotion, title=title, notes=notes)
         self.heats = self.heats | {id: {"png": figure._repr_png_(), "text": answering.HEAT, "emotion": emotion}}
         return figure
@@ -147,7 +154,7 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
         self._files = [file for file in self._files if file.id != id]
         self.heats = {key: heat for key, heat in self.heats.items() if key != id}
         self.answers = [file.answer for file in self._files]
-        if by_speaker(self._run) and self._files:
+        if self._run.transductive and self._files:
             self._answer(self._files)
 
     def clear(self) -> None:

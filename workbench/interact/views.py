@@ -15,9 +15,10 @@ from workbench import faces, geometry, media, runs
 from workbench.emotions import probability_columns
 from workbench.errors import MediaError, WorkbenchError
 from workbench.interact import playing
-from workbench.predict import described, predictor, recipe_of
+from workbench.predict import described, predictor, recipe_of, synthetic_note
 from workbench.prepare import moments, prepare_picture, sound_arrays
 from workbench.recipes import Recipe
+from workbench.standards import too_few
 from workbench.store import unpack
 
 SAMPLE_RATE = 16000
@@ -177,7 +178,7 @@ def _asked(view: View, run: runs.Run) -> View:
         return view.noted(f"Run {run.name} gives no probabilities here: {error}")
     nothing = table.isna().all(axis=None)
     return replace(view, probabilities=table, run=run.name).noted(
-        *[f"Run {run.name} can use nothing of this clip."] * bool(nothing)
+        *[f"Run {run.name} can use nothing of this clip."] * bool(nothing), *synthetic_note(run)
     )
 
 
@@ -202,8 +203,11 @@ def over_time(clip: Mapping, run: runs.Run, *, window: float = WINDOW, step: flo
     Raises
     ------
     WorkbenchError
-        If a file is unreadable, or the run was not made from recordings.
+        If a file is unreadable, or the run was not made from recordings, or it standardises within the speaker: the
+        windows are of one recording.
     """
+    if run.transductive:
+        raise WorkbenchError(too_few(1))
     answer, recipe = predictor(run), recipe_of(run)
     waveform = _waveform(clip, recipe.sample_rate) if clip.get("audio_path") else None
     sound = 0.0 if waveform is None else len(waveform) / recipe.sample_rate

@@ -14,13 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
-from sklearn.metrics import recall_score
 from sklearn.model_selection import ParameterGrid
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench.acoustics.pruning import CorrelationPruner
-from workbench.classifiers import CLASSICAL, untrained
+from workbench.classifiers import CLASSICAL, mean_recall, untrained
 from workbench.errors import choose
 
 
@@ -119,7 +118,8 @@ def select(
     model : Pipeline
         Trained on `fit`; of equally good ones the first.
     scores : DataFrame
-        One row a choice: its settings, `validation_uar` (0..1) and `chosen`.
+        One row a choice: its settings, `validation_uar` (0..1, over the emotions that the validation clips have) and
+        `chosen`.
     """
     fixed = {key: value for key, value in settings.items() if key not in ("name", "grid", "inputs", "statistics")}
     name = choose("classifier", settings.get("name", ""), CLASSICAL)
@@ -129,7 +129,7 @@ def select(
     found = []
     for choice in choices:
         model = make(name, seed=seed, **fixed, **choice).fit(x[fit], emotion[fit])
-        uar = recall_score(emotion[validation], model.predict(x[validation]), average="macro", zero_division=0)
+        uar = mean_recall(emotion[validation], model.predict(x[validation]))
         found.append((model, {**choice, "validation_uar": uar}))
     best = int(np.argmax([row["validation_uar"] for _, row in found]))
     scores = pd.DataFrame([row for _, row in found])

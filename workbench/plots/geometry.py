@@ -117,6 +117,7 @@ def accuracy_by_yaw(
     handles.append(Line2D([], [], color=INK, ls=(0, (3, 2)), lw=1, label="chance"))
     legend_above(figure, handles, ncols=4)
     shaded = f"Shaded: {100 * table['level'].iloc[0]:.0f} % interval over speakers."
+    shaded = shaded if table["accuracy_low"].notna().any() else "No intervals: speakers not known, or a single one."
     return finish(figure, title, f"{shaded} {note}".strip())
 
 

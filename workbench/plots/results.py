@@ -244,7 +244,11 @@ def _whiskers(rows: pd.DataFrame) -> np.ndarray:
 
 
 def _interval_label(summary: pd.DataFrame) -> str:
-    return f"{100 * summary['level'].iloc[0]:.0f} % interval over speakers"
+    """Return how the whiskers are called, or why there are none."""
+    if summary["accuracy_low"].notna().any():
+        return f"{100 * summary['level'].iloc[0]:.0f} % interval over speakers"
+    single = "n_speakers" in summary and summary["n_speakers"].max() == 1
+    return f"no interval: {'one speaker only' if single else 'speakers not known'}"
 
 
 def _chance_line(axes, table: pd.DataFrame):

@@ -185,14 +185,14 @@ def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray
     if clip["audio_path"]:
         try:
             waveform, span = read_sound(clip, recipe)
-            arrays |= sound_arrays(waveform, span, recipe)
+            arrays |= _finite(clip["audio_path"], sound_arrays(waveform, span, recipe))
             row["speech_start"], row["speech_end"] = span
         except MediaError as error:
             notes.append({"left_out": "audio", "path": clip["audio_path"], "reason": str(error)})
     if clip["path"] and set(PICTURES) & set(recipe.keep):
         try:
             pictures, track, reason = prepare_picture(clip, recipe, span)
-            arrays |= pictures
+            arrays |= _finite(clip["path"], pictures)
         except MediaError as error:
             reason = str(error)
         if reason:
@@ -209,6 +209,15 @@ def prepare_clip(clip: dict, recipe: Recipe) -> tuple[dict, dict[str, np.ndarray
     source = {key: row[key] for key in ("clip", "source_bytes", "source_time")}
     notes = [source | note for note in notes]
     return row | {"notes": json.dumps(notes)}, arrays, notes
+
+
+def _finite(path: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays; a MediaError if one holds NaN or infinity. NaN stands for a named feature that is missing."""
+    for name, array in arrays.items():
+        bad = np.isinf(array) if name == "features" else ~np.isfinite(array)
+        if bad.any():
+            raise MediaError(f"{path}: {name} holds {bad.sum()} values that are NaN or infinite, expected none")
+    return arrays
 
 
 def crashed(clip: dict, reason: str) -> tuple[dict, dict, list[dict]]:

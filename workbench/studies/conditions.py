@@ -39,8 +39,8 @@ def table(made: Iterable[runs.Run]) -> pd.DataFrame:
 
 
 def left_out(made: Iterable[runs.Run]) -> list[str]:
-    """Return what the runs left out of the study's clips, in words, each once; and notes of single runs."""
-    return list(dict.fromkeys(line for run in made for line in run.conditions().get("left_out", ())))
+    """Return what the runs left out of the corpus's clips, in words, each once."""
+    return list(dict.fromkeys(line for run in made for line in (*run.conditions().get("left_out", ()), *run.notes())))
 
 
 def initial_weights(settings: Mapping) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+import pandas as pd
+
 from workbench import runs, splits, standards
 from workbench.errors import WorkbenchError
+from workbench.studies import short_speakers
 from workbench.studies.planning import Plan, Prepared
 
 NEEDED = ("members", "start")  # keys of a variant's settings that name other variants
@@ -92,7 +95,11 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
     needed = {key: [run_of(other, prepared).name for other in item.needs(key)] for key in NEEDED if key in settings}
     if "members" in needed:
         kept = ("rule", "stacking", "learn_from", "normalise")
-        return runs.make(params | needed | {key: settings[key] for key in kept if key in settings})
+        params |= needed | {key: settings[key] for key in kept if key in settings}
+        if settings.get("normalise") == "speaker":
+            tables = [_table(member, prepared) for member in item.needs("members")]
+            params = short_speakers.marked_fusion(params, item, tables)
+        return runs.make(params)
     if "given" in settings:
         return runs.make(params | {"given": settings["given"], "data": prepared.given(plan, settings["given"]).key})
     params |= needed | {"data": prepared.of(plan, params["modality"]).key, "inner_share": study.inner_share}
@@ -102,6 +109,8 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
         params["predict_training"] = True
     if "normalise" in settings:
         params["normalise"] = standards.check(settings["normalise"])
+    if settings.get("normalise") == "speaker":
+        params = short_speakers.marked(params, prepared.of(plan, params["modality"]))
     if settings.get("freeze"):
         params["freeze"] = True
     if "classical" in settings:
@@ -112,6 +121,13 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
         "training": asdict(plan.training(item.variant)),
     }
     return runs.make(params)
+
+
+def _table(item: Item, prepared: Prepared) -> pd.DataFrame:
+    """Return what a run can be made of: prepared clips or given predictions, a row each, with their `take`."""
+    if "given" in item.settings:
+        return prepared.given(item.plan, item.settings["given"]).table
+    return prepared.of(item.plan, item.plan.study.modality(item.variant)).table
 
 
 def in_waves(items: Iterable[Item], prepared: Prepared) -> list[dict[str, Item]]:

@@ -18,7 +18,7 @@ from workbench.fusion import rules, stacking
 from workbench.models import arrays_of, build, classical
 from workbench.predict import load_model
 from workbench.prepare import sound_arrays
-from workbench.studies import COSTS, results
+from workbench.studies import COSTS, results, short_speakers
 from workbench.studies.costs import costs
 from workbench.studies.items import NEEDED, Item, run_of
 from workbench.studies.planning import Data, Prepared, identity
@@ -99,6 +99,18 @@ def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     return where
 
 
+def used(run: runs.Run, data: Data, item: Item) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the positions of `sides` that the run can use, and what it leaves out, in words."""
+    where, notes = sides(data, item), list(data.notes)
+    if run.params.get("normalise") != "speaker":
+        return where, notes
+    try:
+        where, more = short_speakers.without(data.table, where, optional=list(item.sides.beside))
+    except WorkbenchError as error:
+        raise WorkbenchError(f"protocol {item.protocol!r}, fold {item.fold!r}, {run.name}: {error}") from None
+    return where, notes + more
+
+
 def usages(run: runs.Run, where: dict[str, np.ndarray], trained_on: np.ndarray) -> dict[str, np.ndarray]:
     """Return the positions to predict, by usage, the test's last: those of `sides`, and the training's where asked."""
     train = {"train": trained_on} if run.params.get("predict_training") else {}
@@ -117,7 +129,7 @@ def _clips(run: runs.Run, item: Item, data: Data) -> Clips:
     classes = run.params["classes"]
     emotion = [classes.index(name) for name in data.table["emotion"]]
     voted = votes.shares(data.table, classes) if run.params["training"]["targets"] == "votes" else None
-    return Clips(reader, emotion, speech=speech, standards=norm, classes=classes, votes=voted)
+    return Clips(reader, emotion, speech=speech, standards=norm, classes=classes, votes=voted, names=names)
 
 
 def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests: Requests | None) -> None:
@@ -126,7 +138,9 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
     Its encoders may start from those of runs on the same fold and seed, which met the same training clips only; with
     `freeze` they stay as those left them.
     """
-    params, where = run.params, sides(data, item)
+    params, (where, notes) = run.params, used(run, data, item)
+    clips = _clips(run, item, data)
+    clips.check(np.concatenate(list(where.values())))  # those to test as well: no training is lost for one of them
     settings = Settings(**params["training"])
     torch.manual_seed(item.seed)
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
@@ -136,7 +150,6 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
             model.begin(modality, trained)
     if params.get("freeze"):
         model.freeze()
-    clips = _clips(run, item, data)
     events = run.folder / "tensorboard" if tensorboard else None
     options = {"settings": settings, "seed": item.seed, "folder": run.folder, "tensorboard": events}
     options |= {"requests": requests}
@@ -147,7 +160,7 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
         parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
     if set(item.plan.study.measures) & set(COSTS):
         (run.folder / "cost.json").write_text(json.dumps(costs(model, clips, int(where["test"][0]))))
-    run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding)
+    run.finish(pd.concat(parts, ignore_index=True), history=history, embedding=embedding, notes=notes)
 
 
 def _classify(run: runs.Run, data: Data, item: Item) -> None:
@@ -155,12 +168,17 @@ def _classify(run: runs.Run, data: Data, item: Item) -> None:
 
     The validation clips are predicted by the classifier that was trained without them, as a late fusion needs it.
     """
-    params, where = run.params, sides(data, item)
+    params, (where, notes) = run.params, used(run, data, item)
     (settings,), emotion = params["classical"].values(), data.table["emotion"].to_numpy()
     reader = data.reader(arrays_of(params))
     starts = range(0, len(data.table), 256)
     rows = [classical.rows(reader.batch(range(i, min(i + 256, len(data.table)))), settings) for i in starts]
     rows = np.vstack(rows)
+    if (infinite := np.isinf(rows).any(axis=1)).any():  # NaN is imputed
+        names = data.table["clip"][infinite].tolist()
+        raise WorkbenchError(
+            f"{', '.join(arrays_of(params))} of {len(names)} clips hold infinity: {', '.join(names[:5])}"
+        )
     if params.get("normalise") == "speaker":
         rows = standards.within(rows, data.table["speaker"].tolist())
     chosen, scores = classical.select(
@@ -174,7 +192,7 @@ def _classify(run: runs.Run, data: Data, item: Item) -> None:
         probabilities = classifiers.probabilities(answers, rows[positions], params["classes"])
         parts.append(results.predictions(run, data.table.iloc[positions], probabilities, usage))
     classifiers.save(model, run.folder / "model.skops")
-    run.finish(pd.concat(parts, ignore_index=True))
+    run.finish(pd.concat(parts, ignore_index=True), notes=notes)
 
 
 def _quote(run: runs.Run, table: pd.DataFrame, item: Item) -> None:
@@ -213,7 +231,7 @@ def _join(run: runs.Run) -> None:
     trained on, where there are no others: no test speaker among them, but the members are surer there than they will
     be of people never met.
     """
-    params, classes = run.params, run.params["classes"]
+    params, classes, notes = run.params, run.params["classes"], []
     tables = [runs.load(name).predictions() for name in params["members"]]
     tested, given = stacking.join([table[table["usage"] == "test"] for table in tables])
     if "rule" in params:
@@ -226,6 +244,10 @@ def _join(run: runs.Run) -> None:
         probabilities = rule(stacking.by_member(given, len(tables)))
     else:
         about, scores = _rows_to_learn(params, tables)
+        if params.get("normalise") == "speaker":
+            about, scores, notes = short_speakers.rows_kept(about, scores, "learn from")
+            tested, given, more = short_speakers.rows_kept(tested, given, "test")
+            notes += more
         scores, given = (
             stacking.presented(x, params["stacking"], speakers=rows["speaker"], normalise=params.get("normalise"))
             for rows, x in ((about, scores), (tested, given))
@@ -238,7 +260,7 @@ def _join(run: runs.Run) -> None:
         classifiers.save(model, run.folder / "model.skops")
         probabilities = classifiers.probabilities(model, given, classes)
     tested = tested.assign(speaker_clips=_speaker_clips(params, tables, tested))
-    run.finish(results.predictions(run, tested, probabilities, "test"))
+    run.finish(results.predictions(run, tested, probabilities, "test"), notes=notes)
 
 
 def _speaker_clips(params: dict, tables: list[pd.DataFrame], tested: pd.DataFrame) -> np.ndarray:

@@ -229,7 +229,8 @@ class Data:
     """The prepared clips of one modality: the table (one row a take), and a hash that names its content.
 
     `described` keeps what is made of the clips' landmarks (`geometry.describe`), once it was asked for. Clips whose
-    arrays were made elsewhere have no store: `arrays` holds what the corpus gives, in the order of the table.
+    arrays were made elsewhere have no store: `arrays` holds what the corpus gives, in the order of the table. `notes`
+    say in words which clips the corpus leaves out.
     """
 
     store: Store | None
@@ -237,6 +238,7 @@ class Data:
     key: str
     described: dict[str, list[np.ndarray]] = field(default_factory=dict)
     arrays: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def reader(self, names: Sequence[str]) -> Reader | Arrays:
         """Return a reader of arrays of the table's clips, in order: of the store, made of its landmarks, or given."""
@@ -264,7 +266,9 @@ def load(
     """Prepare the clips of a modality, what is not prepared yet, and return those that can be used."""
     table = select(whole.clips, modality)
     if whole.corpus.arrays():
-        return _given(whole.corpus, table)
+        left_out = whole.corpus.left_out()
+        notes = [words for name, words in left_out.items() if modality in (name, "audiovisual")]
+        return replace(_given(whole.corpus, table), notes=tuple(notes))
     store, _ = prepare(whole.corpus, table, whole.recipe, jobs=jobs, cluster=cluster, progress=progress)
     table = usable(store, table, modality, whole.recipe)
     if table.empty:

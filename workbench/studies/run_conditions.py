@@ -7,12 +7,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from workbench import runs
 from workbench.fusion import rules
 from workbench.studies.items import Item
-from workbench.studies.making import sides
+from workbench.studies.making import used
 from workbench.studies.planning import Prepared
 
 
@@ -42,9 +43,10 @@ def _measured(run: runs.Run, item: Item, prepared: Prepared) -> dict:
         found = _material(item.plan.takes) | {"fitted": None}
     else:
         data = prepared.of(item.plan, params["modality"])
-        where = sides(data, item)
+        where, _ = used(run, data, item)
         refitted = len(where["validation"]) if "classical" in params else 0
-        found = _material(data.table) | {"fitted": len(where["fit"]) + refitted}
+        table = data.table.iloc[np.concatenate(list(where.values()))]
+        found = _material(table) | {"fitted": len(where["fit"]) + refitted}
     return found | {"left_out": item.plan.left_out}
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench import evaluation
+from workbench import evaluation, standards
 from workbench.datasets import card_of
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
+from workbench.speakers import all_known, count_in_words
 from workbench.studies import Study, cells
 from workbench.studies.cells import NOT_RUN, SAME, UNSEEN, Cell, Sheet, System, frame
 from workbench.studies.places import Place
@@ -202,11 +203,14 @@ def _synthetic(corpus: str) -> str:
 def _notes(sheet: Sheet) -> Iterator[str]:
     """Yield what the numbers are, and on what they were made."""
     study, tested = sheet.study, sheet.predictions[sheet.predictions["usage"] == "test"]
-    takes, speakers = tested["take"].nunique(), tested["speaker"].nunique()
+    takes, speakers = tested["take"].nunique(), tested["speaker"]
     title = f"{sheet.place.title}{_synthetic(sheet.place.corpus)}"
+    intervals = "with 95 % intervals from resampling speakers"
+    if not all_known(speakers):
+        intervals = "without intervals, which resample known speakers"
     yield (
-        f"Corpus {title}: {takes} takes of {speakers} speakers. Rates in percent, with 95 % "
-        "intervals from resampling speakers; differences in points."
+        f"Corpus {title}: {takes} takes {count_in_words(speakers)}. Rates in percent, {intervals}; differences in "
+        "points."
     )
     if SAME in sheet.sides:
         yield (
@@ -232,9 +236,9 @@ def _transductive(sheet: Sheet) -> Iterator[str]:
     by_speaker = tested[tested["speaker_clips"] > 1]
     if len(by_speaker):
         yield (
-            f"Transductive: a prediction uses all unlabelled clips of its speaker at once "
-            f"({cells.span(by_speaker['speaker_clips'])} clips a speaker here). All other rows see one clip at a time: "
-            "the two answer different questions."
+            "Transductive: a prediction uses all unlabelled clips of its speaker at once "
+            f"({cells.span(by_speaker['speaker_clips'])} clips a speaker here; {standards.LEAST} are needed). All "
+            "other rows see one clip at a time: the two answer different questions."
         )
 
 

@@ -73,9 +73,11 @@ def fit(
     Stopped
         If that was asked for.
     WorkbenchError
-        If the loss is not finite, the settings want what the clips do not have, or TensorBoard is not installed.
+        If a clip's array or the loss is not finite, the settings want what the clips do not have, or TensorBoard is not
+        installed. Epochs that have ended are kept in the checkpoint.
     """
     keep_memory()
+    clips.check(np.concatenate([np.asarray(train), np.asarray(validation)]))
     AcceleratorState._reset_state()  # or the first training in a process would decide on the precision of all
     accelerator = Accelerator(mixed_precision=settings.precision)
     weights = class_weights(clips, train, settings)
@@ -138,9 +140,10 @@ def fit(
 
 
 def _check_finite(row: dict) -> None:
-    if not np.isfinite(row["train_loss"]):
-        why = f"the loss is {row['train_loss']}; try a lower learning rate"
-        raise WorkbenchError(f"epoch {row['epoch']}: {why}, or clip_norm")
+    for name, clips in {"train_loss": "training", "validation_loss": "validation"}.items():
+        if not np.isfinite(row[name]):
+            why = f"the loss is {row[name]} on the {clips} clips; try a lower learning rate, or clip_norm"
+            raise WorkbenchError(f"epoch {row['epoch']}: {why}")
 
 
 def _finished(history: list[dict], settings: Settings) -> bool:

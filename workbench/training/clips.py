@@ -10,9 +10,12 @@ from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Sampler
 
 from workbench.augment import Augmented, Speech
+from workbench.errors import WorkbenchError
 from workbench.standards import Standards
 from workbench.store import Reader
 from workbench.training.held import Held
+
+MAY_MISS = ("features",)  # arrays in which NaN stands for a value that is missing
 
 
 class Clips:
@@ -31,6 +34,8 @@ class Clips:
         Names of the class numbers, needed where settings name emotions.
     votes : array (n, C), optional
         The share of a crowd's votes that each class got, rows that sum to 1, to train against (`targets: votes`).
+    names : sequence of str
+        Names of the clips, for errors.
     """
 
     def __init__(
@@ -42,7 +47,9 @@ class Clips:
         standards: Standards | None = None,
         classes: Sequence[str] = (),
         votes: np.ndarray | None = None,
+        names: Sequence[str] = (),
     ):
+        self.names = list(names)
         self.reader, self.speech, self.standards, self.classes = reader, speech, standards, list(classes)
         self.labels = {"emotion": torch.as_tensor(np.asarray(emotion), dtype=torch.int64)}
         if votes is not None:
@@ -61,6 +68,34 @@ class Clips:
         """Return arrays of the clips at `positions` as the model is given them."""
         return self.standards(arrays, positions) if self.standards else arrays
 
+    def check(self, positions: Sequence[int]) -> None:
+        """Read the clips at `positions`, and refuse those that a network cannot be given.
+
+        Named features may hold NaN, for which a network puts their training mean, but not infinity.
+
+        Raises
+        ------
+        WorkbenchError
+            If an array of a clip holds NaN or infinity; clips and arrays are named.
+        """
+        views = {name: of for name, of in self.reader.views.items() if _floats(of[int(positions[0])])}
+        broken = [
+            f"{self.name(position)}: {name}"
+            for position in np.asarray(positions).tolist()
+            for name, of in views.items()
+            if not _taken(name, of[position])
+        ]
+        if broken:
+            more = f" and {len(broken) - 5} more" if len(broken) > 5 else ""
+            raise WorkbenchError(
+                f"{len(broken)} array(s) of clips hold NaN or infinity, expected finite numbers: "
+                f"{', '.join(broken[:5])}{more}; leave these clips out, or make their arrays anew"
+            )
+
+    def name(self, position: int) -> str:
+        """Return the name of the clip at a position, or its number where names are not known."""
+        return self.names[position] if self.names else f"clip {position}"
+
     def batch(self, positions: list[int]) -> dict[str, Tensor]:
         """Return the clips at `positions` as one batch: arrays (B, T, ...), masks (B, T), `emotion` (B,), votes."""
         return self.to_tensors(self.arrays(positions)) | {name: x[positions] for name, x in self.labels.items()}
@@ -70,6 +105,15 @@ class Clips:
         """Return arrays as tensors, half precision as single."""
         batch = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return {name: x.float() if x.dtype == torch.float16 else x for name, x in batch.items()}
+
+
+def _floats(array: np.ndarray) -> bool:
+    return np.issubdtype(array.dtype, np.floating)
+
+
+def _taken(name: str, array: np.ndarray) -> bool:
+    """Return whether a network can be given the array (T, ...)."""
+    return bool((~np.isinf(array)).all() if name in MAY_MISS else np.isfinite(array).all())
 
 
 class Shuffled(Sampler):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench import faces, runs
+from workbench import faces, runs, standards
 from workbench.errors import WorkbenchError
 from workbench.interact.live.senses import Ear, Eye
 from workbench.models import Model
@@ -60,8 +60,11 @@ def load(run: runs.Run) -> Light:
     Raises
     ------
     WorkbenchError
-        If it is not a network of streams, as those of study `light` are.
+        If it is not a network of streams, as those of study `light` are, or standardises within the speaker, which
+        needs several recordings of a person.
     """
+    if run.transductive:
+        raise WorkbenchError(f"run {run.name} cannot be asked live: {standards.too_few(1)}")
     if "encoders" not in run.params or "recipe" not in run.params:
         raise WorkbenchError(f"run {run.name} is no network on recordings: choose one of study light")
     try:
@@ -192,7 +195,8 @@ class Session:
         vectors = [self.windows[encoder.inputs].vector() for encoder in self.light.model.encoders.values()]
         if all(vector is None for vector in vectors):
             return None
-        return self.light.model.head(self.light.model.fusion(vectors)).double().softmax(1)[0].numpy()
+        shares = self.light.model.head(self.light.model.fusion(vectors)).double().softmax(1)[0].numpy()
+        return shares if np.isfinite(shares).all() else None
 
     def _answer(self) -> dict:
         shares, classes = self.shares, self.light.classes

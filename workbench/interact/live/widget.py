@@ -207,5 +207,5 @@ def about(run: runs.Run) -> str:
     card = datasets.card_of(run.params.get("corpus", ""))
     if card is None:
         return f"Run {run.name}"
-    drawn = " (what it says of real people means nothing)" if card.synthetic else ""
+    drawn = " (synthetic: its answers say nothing about people)" if card.synthetic else ""
     return f"Run {run.name}, trained on {card.title}{drawn}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from workbench.interact.timeline import moments as worth
 from workbench.interact.timeline import people, quality, reaction, report, summary, voice
 from workbench.interact.timeline.settings import Settings
 from workbench.interact.timeline.watching import Watcher
+from workbench.predict import trained_on
 
 PAIRS = 3  # at most, of persons whose reactions are looked for
 
@@ -31,6 +32,7 @@ class Timeline:
     end, voice, faces, cuts` of each step. `faces`: where each face is in each step, and who it is taken for. `notes`:
     what was wrong with the recording. `quality`: what the run is worth on test clips, by what it goes by
     (`quality.by_source`). `pictures`: JPEGs by name, the moments' (`moment 1`...) and a portrait of each person.
+    `trained`: `corpus`, the label of the one that the run was trained on, and whether that is `synthetic`.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Timeline:
     notes: tuple[str, ...]
     quality: dict[str, quality.Quality]
     pictures: dict[str, bytes]
+    trained: dict = field(default_factory=dict)
 
     @cached_property
     def subjects(self) -> dict[str, pd.DataFrame]:
@@ -69,9 +72,10 @@ class Timeline:
 
     @cached_property
     def summary(self) -> pd.DataFrame:
-        """`summary.describe`, a row a subject."""
+        """`summary.describe`, a row a subject, with what `trained` says."""
         options = {"step": self.settings.step, "window": self.settings.window}
-        rows = [{"subject": name, **summary.describe(one, **options)} for name, one in self.subjects.items()]
+        described = {name: summary.describe(one, **options) for name, one in self.subjects.items()}
+        rows = [{"subject": name, **one, **self.trained} for name, one in described.items()]
         return pd.DataFrame(rows, columns=None if rows else ["subject"])
 
     @cached_property
@@ -213,6 +217,7 @@ def _gather(watcher: Watcher) -> Timeline:
         notes=tuple(watcher.notes),
         quality=quality.by_source(watcher.run),
         pictures={},
+        trained=trained_on(watcher.run),
     )
     return replace(found, pictures=_pictures(parts.folder / "thumbs", found, who))
 

@@ -19,7 +19,7 @@ from workbench.interact.timeline.settings import Settings
 from workbench.interact.timeline.stretches import Stretch, heard, seen, view
 from workbench.interact.timeline.voice import Voice
 from workbench.interact.timeline.voice import runs as voice_runs
-from workbench.predict import arrays_read, by_speaker, predictor, recipe_of
+from workbench.predict import arrays_read, predictor, recipe_of
 from workbench.prepare import detector_of
 from workbench.recipes import SOUNDS, Recipe, digest
 
@@ -58,7 +58,7 @@ class Watcher:
         self.path, self.run, self.settings = path, run, settings
         self.classes, reads = run.params["classes"], arrays_read(run)
         recipe = recipe_of(run)
-        if by_speaker(run):
+        if run.transductive:
             raise WorkbenchError(
                 f"run {run.name} standardises within each speaker, who is not known in a long recording: choose another"
             )

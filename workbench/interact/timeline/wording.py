@@ -114,7 +114,8 @@ def accuracy(quality: Quality, source: str) -> str:
     known = not np.isnan(summary["accuracy_low"])
     interval = " [{accuracy_low:.0%}, {accuracy_high:.0%}]".format(**summary) if known else ""
     made = " That corpus is synthetic, drawn heads: about people this run says nothing." if quality.synthetic else ""
-    tested = f"{summary['n_clips']:.0f} test clips of {summary['n_speakers']:.0f} speakers {whom} ({quality.corpus})"
+    people = f"of {summary['n_speakers']:.0f} speakers {whom}" if summary["n_speakers"] else "(speakers not known)"
+    tested = f"{summary['n_clips']:.0f} test clips {people} ({quality.corpus})"
     return (
         f"On {tested}, the run is right from {BY[source]} in {summary['accuracy']:.0%}{interval}; always naming the "
         f"commonest emotion is right in {summary['chance']:.0%}.{made}"

@@ -1,31 +1,50 @@
-"""One recording in, one answer out: which emotion does a finished run hear and see in it?"""
+"""Finished runs as functions: arrays of clips in, the probabilities that a run gives them out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors.torch import load_file
+from sklearn.pipeline import Pipeline
 
-from workbench import classifiers, geometry, media, runs
-from workbench.errors import MediaError, WorkbenchError
+from workbench import classifiers, runs, standards
+from workbench.errors import WorkbenchError
 from workbench.fusion import rules, stacking
 from workbench.models import Model, arrays_of, build, classical
-from workbench.prepare import prepare_clip
-from workbench.recipes import SOUNDS, Recipe
-from workbench.standards import Standards, within
-from workbench.store import unpack
+from workbench.recipes import Recipe
+from workbench.standards import LEAST, Standards, within
 from workbench.training import Clips
 
 
 def load_model(run: runs.Run) -> Model:
-    """Return the trained network of a run, in evaluation mode."""
+    """Return the trained network of a run, in evaluation mode.
+
+    Raises
+    ------
+    WorkbenchError
+        If its weights are not finite.
+    """
+    state = load_file(run.folder / "model.safetensors")
+    _refuse(run, "weights", [name for name, x in state.items() if not x.isfinite().all()])
     model = build(run.params["encoders"], len(run.params["classes"]), fusion=run.params["fusion"])
-    model.load_state_dict(load_file(run.folder / "model.safetensors"))
+    model.load_state_dict(state)
     return model.eval()
+
+
+def _classifier(run: runs.Run) -> Pipeline:
+    """Return the trained classifier of a run, if its numbers are finite."""
+    model = classifiers.load(run.folder / "model.skops")
+    _refuse(run, "classifier", classifiers.broken(model))
+    return model
+
+
+def _refuse(run: runs.Run, what: str, broken: Sequence[str]) -> None:
+    """Raise a WorkbenchError if there is anything in `broken`."""
+    if broken:
+        shown = ", ".join(broken[:3]) + (f" and {len(broken) - 3} more" if len(broken) > 3 else "")
+        raise WorkbenchError(f"run {run.name}: its {what} hold NaN or infinity ({shown}): train it again")
 
 
 Answers = list[np.ndarray | None]
@@ -34,11 +53,28 @@ Answers = list[np.ndarray | None]
 def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], Answers]:
     """Return a function from clips' arrays to the probabilities (C,) of each.
 
-    It gives None where a clip has nothing that the run can use. What a fused network misses is put at its training
-    mean, or at 0; a stacked fusion that misses a member passes on what the other members say (their mean), and a rule
-    goes by the others. A run that standardises within each speaker takes the clips as those of one speaker.
+    It gives None where a clip has nothing that the run can use, or the probabilities are not finite. What a fused
+    network misses is put at its training mean, or at 0; a stacked fusion that misses a member passes on what the other
+    members say (their mean), and a rule goes by the others. A run that standardises within each speaker takes the clips
+    as those of one speaker, and gives None for all of them where there are fewer than `standards.LEAST`.
+
+    Raises
+    ------
+    WorkbenchError
+        If the run was not made from recordings, or its weights are not finite.
     """
     _from_recordings(run)
+    ask, needs = _predictor(run), _needs(run) if run.transductive else None
+
+    def answer(clips):
+        if needs and sum(_has(clip, needs) for clip in clips) < LEAST:
+            return [None] * len(clips)
+        return [None if one is None or not np.isfinite(one).all() else one for one in ask(clips)]
+
+    return answer
+
+
+def _predictor(run: runs.Run) -> Callable[..., Answers]:
     if "members" in run.params:
         parts = [_once(predictor(member), arrays_read(member), member) for member in members(run)]
         joined = _ruled(run) if "rule" in run.params else _stacked(run)
@@ -46,9 +82,33 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     return _classical(run) if "classical" in run.params else _network(run)
 
 
+def too_few(run: runs.Run, clips: Sequence[Mapping[str, np.ndarray]]) -> str:
+    """Return why a run gives no emotion to any of these clips of one person, in words; '' if there are enough.
+
+    Counted are the clips that have what the run reads; a run that does not standardise within the speaker needs one.
+    """
+    if not run.transductive:
+        return ""
+    return standards.too_few(sum(usable(run, clip) for clip in clips))
+
+
+def usable(run: runs.Run, clip: Mapping[str, np.ndarray]) -> bool:
+    """Return whether a clip has what a run, or a member of it, can use: a classifier needs all that it reads."""
+    return _has(clip, _needs(run))
+
+
+def _needs(run: runs.Run) -> list[tuple[list[str], bool]]:
+    """Return, for a run or each of its members, the arrays that it reads, and whether it needs all of them."""
+    return [(arrays_of(one.params), "classical" in one.params) for one in alone(run)]
+
+
+def _has(clip: Mapping[str, np.ndarray], needs: Sequence[tuple[list[str], bool]]) -> bool:
+    return any((all if needs_all else any)(name in clip for name in names) for names, needs_all in needs)
+
+
 def _once(answer: Callable[..., Answers], names: Sequence[str], run: runs.Run) -> Callable[..., Answers]:
     """Return `answer`, asked but once about clips that share the arrays it reads: a face with and without a voice."""
-    if by_speaker(run):  # the clips are standardised together: how often one is among them counts
+    if run.transductive:  # the clips are standardised together: how often one is among them counts
         return answer
 
     def answered_once(clips):
@@ -63,13 +123,17 @@ Said = Sequence[Sequence[np.ndarray | None]]  # of each clip, what each member s
 
 
 def _stacked(run: runs.Run) -> Callable[[Said], Answers]:
-    model, classes = classifiers.load(run.folder / "model.skops"), run.params["classes"]
+    model, classes = _classifier(run), run.params["classes"]
     options = {"settings": run.params["stacking"], "normalise": run.params.get("normalise")}
+    least = LEAST if options["normalise"] == "speaker" else 1
 
     def answer(said: Said) -> Answers:
         known = [[one for one in of_clip if one is not None] for of_clip in said]
         out: Answers = [np.mean(of_clip, axis=0) if of_clip else None for of_clip in known]
-        if whole := [i for i, of_clip in enumerate(known) if len(of_clip) == len(said[i])]:
+        whole = [i for i, of_clip in enumerate(known) if len(of_clip) == len(said[i])]
+        if 0 < len(whole) < least:
+            return [None if i in whole else one for i, one in enumerate(out)]
+        if whole:
             scores = np.stack([np.hstack(known[i]) for i in whole])
             rows = stacking.presented(scores, speakers=["one"] * len(whole), **options)
             for i, found in zip(whole, classifiers.probabilities(model, rows, classes), strict=True):
@@ -81,6 +145,7 @@ def _stacked(run: runs.Run) -> Callable[[Said], Answers]:
 
 def _ruled(run: runs.Run) -> Callable[[Said], Answers]:
     rule, nothing = rules.load(run.folder / "rule.json"), np.full(len(run.params["classes"]), np.nan)
+    _refuse(run, "rule", [] if rule.weights is None or np.isfinite(rule.weights).all() else ["weights"])
 
     def answer(said: Said) -> Answers:
         full = [[nothing if one is None else one for one in of_clip] for of_clip in said]
@@ -109,10 +174,15 @@ def probabilities_of(logits: torch.Tensor) -> np.ndarray:
 
 
 def batches(run: runs.Run, clips: Sequence[Mapping[str, np.ndarray]]) -> list[dict[str, torch.Tensor]]:
-    """Return each clip as a batch of one, with masks, as the run's network reads it; empty where nothing is there."""
+    """Return each clip as a batch of one, with masks, as the run's network reads it; empty where nothing is there.
+
+    Of a run that standardises within the speaker, an array that fewer than `standards.LEAST` clips have is left out.
+    """
     names = arrays_of(run.params)
+    if run.transductive:
+        names = [name for name in names if sum(name in clip for clip in clips) >= LEAST]
     found = [batch_of(clip, names) for clip in clips]
-    if by_speaker(run):
+    if run.transductive:
         known = [name for name in names if any(name in batch for batch in found)]
         views = {name: [batch[name][0] if name in batch else None for batch in found] for name in known}
         norm = Standards(views, ["one"] * len(clips))
@@ -121,15 +191,15 @@ def batches(run: runs.Run, clips: Sequence[Mapping[str, np.ndarray]]) -> list[di
 
 
 def _classical(run: runs.Run) -> Callable[..., Answers]:
-    model, names = classifiers.load(run.folder / "model.skops"), arrays_of(run.params)
+    model, names = _classifier(run), arrays_of(run.params)
     (settings,) = run.params["classical"].values()
 
     def answer(clips):
         known = [i for i, clip in enumerate(clips) if all(name in clip for name in names)]
         out: Answers = [None] * len(clips)
-        if known:
+        if len(known) >= (LEAST if run.transductive else 1):
             rows = np.vstack([classical.rows(batch_of(clips[i], names), settings) for i in known])
-            rows = within(rows, ["one"] * len(rows)) if by_speaker(run) else rows
+            rows = within(rows, ["one"] * len(rows)) if run.transductive else rows
             for i, found in zip(known, classifiers.probabilities(model, rows, run.params["classes"]), strict=True):
                 out[i] = found
         return out
@@ -141,11 +211,6 @@ def batch_of(clip: Mapping[str, np.ndarray], names: Sequence[str]) -> dict[str, 
     """Return those arrays of a clip as a batch of one, with masks."""
     batch = {name: np.ascontiguousarray(clip[name])[None] for name in names if name in clip}
     return batch | {f"{name}_mask": np.ones(x.shape[:2], bool) for name, x in batch.items()}
-
-
-def by_speaker(run: runs.Run) -> bool:
-    """Say whether a run, or a member of it, standardises within each speaker."""
-    return any(one.params.get("normalise") == "speaker" for one in [run, *alone(run)])
 
 
 def recipe_of(run: runs.Run) -> Recipe:
@@ -181,72 +246,3 @@ def members(run: runs.Run) -> list[runs.Run]:
 def alone(run: runs.Run) -> list[runs.Run]:
     """Return the runs of one model that a run is made of: itself, or its members."""
     return members(run) if "members" in run.params else [run]
-
-
-def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
-    """Return one answer a file, in their order; a file that cannot be used gets its reason and no emotion.
-
-    A run that standardises within each speaker (`normalise: speaker`) takes all of the files as recordings of one
-    person, as its notes say: the more there are, and the more various, the better.
-
-    Returns
-    -------
-    list of dict
-        `path`, `emotion` (or None), `probabilities` (emotion -> 0..1, summing to 1; all alike where there was
-        nothing to go by), `face` and `sound` (whether one was found), `notes` (what was missing, in words), `run`.
-    """
-    answer = predictor(run)
-    recipe = recipe_of(run)
-    found = (prepared(str(file), recipe) for file in files)
-    if not by_speaker(run):
-        return [answered(file, run, arrays, notes, answer([arrays])[0]) for file, arrays, notes in found]
-    found = list(found)
-    note = f"standardised over {len(found)} recordings, taken as of one speaker (normalise: speaker)"
-    answers = answer([arrays for _, arrays, _ in found])
-    return [
-        answered(file, run, arrays, [*notes, note], one)
-        for (file, arrays, notes), one in zip(found, answers, strict=True)
-    ]
-
-
-def prepared(file: str, recipe: Recipe) -> tuple[str, dict[str, np.ndarray], list[str]]:
-    """Return a file, its arrays as a run reads them (by name, time first), and what was wrong with it, in words."""
-    try:
-        probe = media.probe(file)
-        clip = {"clip": Path(file).stem, "path": file, "audio_path": file if probe.has_sound else ""}
-        clip["path"] = file if probe.has_frames else ""
-        _, arrays, rows = prepare_clip(clip, recipe)
-    except MediaError as error:
-        return file, {}, [str(error)]
-    notes = [row["reason"] for row in rows]
-    notes += [f"{file}: no sound stream"] * (not probe.has_sound) + [f"{file}: no picture"] * (not probe.has_frames)
-    arrays = {name: unpack(array) for name, array in arrays.items()}
-    return file, arrays | described(arrays), notes
-
-
-def described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what is made of a clip's landmarks; nobody's neutral face is at hand, so the person is the average one."""
-    if "landmarks" not in arrays:
-        return {}
-    names = ("action_units_stranger", "fp68")
-    found = {name: views[0] for name, views in geometry.describe([arrays["landmarks"]], pd.DataFrame(), names).items()}
-    return found | {"action_units": found["action_units_stranger"]}
-
-
-def answered(file: str, run: runs.Run, arrays: Mapping, notes: list[str], found: np.ndarray | None) -> dict:
-    """Return the answer on a file, as `predict` gives it, from the probabilities (C,) that a run found, or None."""
-    classes = run.params["classes"]
-    if found is None:
-        notes = [*notes, f"{file}: nothing that run {run.name} can use, so every emotion is given the same probability"]
-    if "action_units" in arrays and "action_units" in arrays_read(run):
-        notes = [*notes, f"{file}: no neutral picture of the person, action units are fitted on the average face"]
-    shares = np.full(len(classes), 1 / len(classes)) if found is None else found
-    return {
-        "path": file,
-        "emotion": None if found is None else classes[int(shares.argmax())],
-        "probabilities": {name: float(share) for name, share in zip(classes, shares, strict=True)},
-        "face": bool({"frames", "landmarks"} & set(arrays)),
-        "sound": any(name in arrays for name in SOUNDS),
-        "notes": notes,
-        "run": run.name,
-    }

@@ -1,0 +1,97 @@
+"""Speakers of whom there are too few clips to standardise within them (`standards.LEAST`): their clips are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from workbench import standards
+from workbench.errors import WorkbenchError
+from workbench.studies.planning import Data
+
+if TYPE_CHECKING:
+    from workbench.studies.items import Item
+
+
+def without(
+    table: pd.DataFrame, where: Mapping[str, np.ndarray], *, optional: Sequence[str] = ()
+) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the positions of each side without the clips of such speakers, and what was left out, in words.
+
+    Parameters
+    ----------
+    table : DataFrame
+        All clips that a speaker is standardised over.
+    where : mapping
+        Positions in the table by side: `fit`, `validation`, `test`, and others.
+    optional : sequence of str
+        Sides that may be empty.
+
+    Raises
+    ------
+    WorkbenchError
+        If a side becomes empty, or no clip of an emotion is left to train on.
+    """
+    if not (note := standards.left_out(table["speaker"])):
+        return dict(where), []
+    enough, emotion = standards.enough(table["speaker"]), table["emotion"].to_numpy()
+    kept = {side: positions[enough[positions]] for side, positions in where.items()}
+    for side, positions in kept.items():
+        if not len(positions) and side not in optional:
+            raise WorkbenchError(f"no clip to {side} with is left; {note}")
+    if lost := sorted(set(emotion) - set(emotion[kept["fit"]])):
+        raise WorkbenchError(f"no training clip of {', '.join(lost)} is left; {note}")
+    return kept, [note]
+
+
+def rows_kept(about: pd.DataFrame, scores: np.ndarray, purpose: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+    """Return a late fusion's rows (n, ...) and scores (n, members x classes) without such speakers, and a note.
+
+    Parameters
+    ----------
+    purpose : str
+        What the rows are for, in words: `learn from`, `test`.
+
+    Raises
+    ------
+    WorkbenchError
+        If no row, or no row of an emotion, is left.
+    """
+    if not (note := standards.left_out(about["speaker"])):
+        return about, scores, []
+    note, enough = f"late fusion, rows to {purpose}: {note}", standards.enough(about["speaker"])
+    lost = sorted(set(about["emotion"]) - set(about["emotion"][enough]))
+    if lost and (purpose != "test" or not enough.any()):
+        raise WorkbenchError(f"no clip of {', '.join(lost)} is left; {note}")
+    return about[enough].reset_index(drop=True), scores[enough], [note]
+
+
+def marked(params: dict, data: Data) -> dict:
+    """Return parameters of a run that standardises within speakers, with how many clips it leaves out, if any."""
+    short = int((~standards.enough(data.table["speaker"])).sum())
+    return params | ({"left_out": {"clips": short, "least": standards.LEAST}} if short else {})
+
+
+def marked_fusion(params: dict, item: Item, tables: Sequence[pd.DataFrame]) -> dict:
+    """Return parameters of a late fusion that standardises, with how many rows it leaves out, if any.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        What each member can be asked about: column `take`.
+    """
+    plan, fold = item.plan, item.sides
+    usage = params.get("learn_from", "validation")
+    learned = fold.train
+    if usage == "validation":
+        _, learned = plan.inner_split(item.protocol, fold, item.seed)
+    shared = set.intersection(*(set(table["take"]) for table in tables))
+    short = 0
+    for positions in (learned, fold.test):
+        takes = plan.takes.iloc[positions]
+        takes = takes[takes["take"].isin(shared)]
+        short += int((~standards.enough(takes["speaker"])).sum())
+    return params | ({"left_out": {"clips": short, "least": standards.LEAST}} if short else {})
