@@ -443,3 +443,11 @@ def test_a_broken_save_leaves_the_old_files_whole(tmp_path):
         plots.save(figure, "bars", Broken(summary_table()), folder=tmp_path)
     assert [path.read_bytes() for path in paths] == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bars.csv", "bars.pdf", "bars.png"]
+
+
+def test_speakers_of_equal_ends_keep_labels_of_their_own():
+    speakers = ["folder-anna-1", "folder-bob-1", "ravdess-01"]
+    clips = pd.DataFrame({"speaker": speakers, "emotion": "happy", "clip": speakers})
+    figure = plots.counts(clips, by="speaker")
+    labels = [label.get_text() for axes in figure.axes for label in axes.get_xticklabels()]
+    assert labels == ["anna-1", "bob-1", "01"]
