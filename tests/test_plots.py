@@ -250,6 +250,14 @@ def test_long_names_leave_room_for_the_bars():
     assert plots.bars(LONG).axes[0].get_position().width > 0.6
 
 
+def test_speakers_of_equal_ends_keep_labels_of_their_own():
+    speakers = ["folder-anna-1", "folder-bob-1", "ravdess-01"]
+    clips = pd.DataFrame({"speaker": speakers, "emotion": "happy", "clip": speakers})
+    figure = plots.counts(clips, by="speaker")
+    labels = [label.get_text() for axes in figure.axes for label in axes.get_xticklabels()]
+    assert labels == ["anna-1", "bob-1", "01"]
+
+
 def test_a_random_split_alone_says_so():
     alone = plots.bars(summary_table(["random"]), note="RAVDESS.")
     assert alone.get_supxlabel().startswith("RAVDESS. A random split shares speakers")

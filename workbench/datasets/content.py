@@ -91,6 +91,14 @@ def contents(
     return [_content(row, films, known) for row in rows]
 
 
+def of_takes(takes: pd.DataFrame, clips: pd.DataFrame, names: list[str]) -> list[str]:
+    """Return the content of each take: that of all its clips, which columns `names` tell from those of other takes."""
+    known = defaultdict(set)
+    for *take, found in clips[[*names, "content"]].itertuples(index=False, name=None):
+        known[tuple(take)] |= set(found.split())
+    return [" ".join(sorted(known[take])) for take in takes[names].itertuples(index=False, name=None)]
+
+
 def copies(clips: pd.DataFrame) -> list[list[Path]]:
     """Return groups of files of different takes whose sound, or picture, is the same.
 

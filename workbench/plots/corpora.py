@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from workbench.datasets.speakers import short_names
 from workbench.emotions import COLOURS, in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.plots.style import FAINT, PALETTE, finish, legend_above, sheet, styled
@@ -62,7 +63,8 @@ def _grid(figure: Figure, axes, table: pd.DataFrame) -> None:
         for (row, column), n in np.ndenumerate(table.to_numpy()):
             axes.text(column, row, n, ha="center", va="center", fontsize=7)
     shown = range(0, n_speakers, -(-n_speakers // 24))
-    short = [table.columns[number].rpartition("-")[2] for number in shown]
+    names = short_names(table.columns)
+    short = [names[table.columns[number]] for number in shown]
     axes.set_xticks(shown, short, rotation=0 if max(map(len, short)) <= 2 or n_speakers == 1 else 90)
     axes.set_xlabel(said)
     axes.spines[:].set_visible(False)

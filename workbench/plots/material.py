@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from workbench import acoustics
+from workbench.datasets.speakers import short_names
 from workbench.emotions import COLOURS, in_order
 from workbench.errors import choose
 from workbench.plots.style import FAINT, PALETTE, finish, sheet, styled
@@ -46,10 +47,11 @@ def scatter(
     name = PROJECTIONS[choose("projection", method, PROJECTIONS)] if method else "dimension"
     for axes, label in zip(panels[0], by, strict=True):
         values = in_order(table[label]) if label == "emotion" else sorted(set(table[label]))
+        names = short_names(values)
         for value, (colour, marker) in zip(values, _looks(label, values), strict=True):
             points = table[table[label] == value]
             style = {"s": 11, "marker": marker, "alpha": 0.8, "linewidths": 0}
-            axes.scatter(points["x"], points["y"], color=colour, label=value.rpartition("-")[2], **style)
+            axes.scatter(points["x"], points["y"], color=colour, label=names[value], **style)
         numbered = _numbers(numbers, label) if numbers is not None else ""
         axes.set_title(f"by {label} ({len(values)}){numbered}", loc="left")
         axes.set(xlabel=f"{name} 1", ylabel=f"{name} 2", xticks=[], yticks=[])

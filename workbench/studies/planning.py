@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -129,11 +128,7 @@ class Plan:
         `options` are `jobs`, `cluster` and `progress`. A take has the content of all its clips.
         """
         clips = content.of_corpus(self.corpus, self.clips, **options)
-        names, of_take = identity(clips), defaultdict(set)
-        for row in clips[[*names, "content"]].itertuples(index=False):
-            of_take[row[:-1]] |= set(row[-1].split())
-        rows = self.takes[names].itertuples(index=False, name=None)
-        takes = self.takes.assign(content=[" ".join(sorted(of_take[row])) for row in rows])
+        takes = self.takes.assign(content=content.of_takes(self.takes, clips, identity(clips)))
         return replace(self, clips=clips, takes=takes, kept={})
 
     def seeds(self, protocol: str) -> list[int]:

@@ -91,13 +91,13 @@ def _run(
         ranks.wait()  # until the first has prepared the clips
     whole = whole.with_content(jobs=jobs, cluster=cluster, progress=heeding)
     found = feasibility.examine(whole, wanted, protocols or study.protocols)
-    told = found.lines
+    told, not_run = found.lines, found.not_run
     _tell([*whole.left_out, *told], report if not ranks.rank else None)
-    note(preparing=None, notes=told, not_run=found.not_run)
+    note(preparing=None, notes=told, not_run=not_run)
     usable = feasibility.sort_out(found.items, partial(making.check, prepared=prepared))
     if usable.not_run:  # clips that could not be prepared are missing
         _tell(usable.lines, report if not ranks.rank else None)
-        told, not_run = [*usable.lines, *told], found.not_run | usable.not_run
+        told, not_run = [*usable.lines, *told], not_run | usable.not_run
         note(notes=told, not_run=not_run)
     asked = usable.items
     waves = items.in_waves([item for of_variant in asked.values() for item in of_variant], prepared)
