@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.datasets import CORPORA
+from workbench.datasets import card_of
 from workbench.splits import COUNTED, DEFAULT_FOLDS, SHARING
 from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, results
 
@@ -112,7 +112,7 @@ def sizes(study: Study) -> list[dict]:
 
 def _n_folds(study: Study, profile: dict, protocol: str) -> int | None:
     """Return how many folds a protocol makes of the corpus's speakers, as far as its card names them."""
-    known = len(CORPORA[study.corpus].card.speakers)
+    known = len(card_of(study.corpus).speakers)
     speakers = min(known, profile.get("speakers", known))
     if protocol in COUNTED:
         return (speakers // 2 if protocol == "speaker-pairs" else speakers) or None
