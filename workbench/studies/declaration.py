@@ -96,8 +96,8 @@ def check(declared: Mapping) -> None:
 
 def _named(kind: str, name) -> str:
     """Return the place of a named part of a study."""
-    if not isinstance(name, str) or not name.strip() or set(name) & set("/,\n"):
-        raise WorkbenchError(f"{kind} {name!r}: expected a name of text without '/' and ','; put a number in quotes")
+    if not isinstance(name, str) or not name.strip():
+        raise WorkbenchError(f"{kind} {name!r}: expected a name of text; put a number in quotes")
     return f"{kind} {name!r}"
 
 
@@ -128,6 +128,9 @@ def check_variants(study: Study) -> None:
         For a variant that is nothing, or two things at once; for a key without effect on what it is; for `members` or
         `start` that name no variant of the study, or lead back to the variant itself.
     """
+    for name in study.variants:  # names of folders, and of lists on the command line
+        if set(name) & set("/,\n"):
+            raise WorkbenchError(f"variant {name!r}: expected a name without '/' and ','")
     for profile, changes in study.profiles.items():
         for name in changes.get("variants", {}):
             choose(f"variant in profile {profile!r}", name, study.variants)
