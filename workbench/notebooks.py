@@ -54,8 +54,8 @@ def run(
     Raises
     ------
     WorkbenchError
-        For an unknown profile, a value that is a parameter of no notebook, or when a notebook fails; the
-        message names the cell and the executed copy.
+        For an unknown profile, a value that is a parameter of no notebook, or when a notebook fails; the message names
+        the cell and the executed copy.
     """
     values = parameters(profile)
     _check_names(values, notebooks, profile)

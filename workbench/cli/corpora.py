@@ -93,8 +93,8 @@ def corpus_fetch(
     parts: Annotated[str | None, typer.Option(help="What of it, with commas between; `list` shows the parts.")] = None,
     root: Root = None,
     accept_licence: Accept = False,
-    seed: Annotated[int, typer.Option(help="Of the synthetic corpus.")] = 0,
-    size: Annotated[str, typer.Option(help="Of the synthetic corpus: demo or smoke.")] = "demo",
+    seed: Annotated[int | None, typer.Option(help="Of a synthetic corpus [default: 0]")] = None,
+    size: Annotated[str | None, typer.Option(help="Of a synthetic corpus: demo, smoke, start [default: demo]")] = None,
     jobs: Jobs = 2,
 ) -> None:
     """Bring a corpus: download, verify and unpack its parts, or make the synthetic one, or say how to get it.
@@ -103,14 +103,23 @@ def corpus_fetch(
     """
     from workbench import paths
     from workbench.datasets import CORPORA, fetch, fetching
-    from workbench.errors import choose
+    from workbench.errors import WorkbenchError, choose
 
     kind = CORPORA[choose("corpus", name, CORPORA)]
     where, known = (root or paths.raw(name)).expanduser(), fetching.parts(kind.card)
     asked = [part.strip() for part in parts.split(",")] if parts else None
     if not asked and len(known) == 1 and not where.is_dir():
         asked = known
-    options = {"seed": seed, "size": size, "jobs": jobs, "progress": progress}
+    synthetic = {"seed": seed, "size": size}
+    given = [
+        key for key, value in ({"parts": parts} if kind.card.synthetic else synthetic).items() if value is not None
+    ]
+    if given:
+        what = "is made here and has no parts" if kind.card.synthetic else "is not synthetic"
+        raise WorkbenchError(f"corpus {name!r} {what}: --{given[0]} has no effect on it")
+    options = {"progress": progress}
+    if kind.card.synthetic:
+        options |= {"jobs": jobs, **{key: value for key, value in synthetic.items() if value is not None}}
     if known and (set(asked) - set(known) if asked else not where.is_dir()):
         rows = [{**row, "bytes": row["bytes"] or "no answer"} for row in fetching.table(kind.card, where)]
         show(rows, False, title=f"parts of {name!r}")

@@ -44,13 +44,15 @@ def fetch(name: str, root: str | Path | None = None, **options) -> Corpus:
 
 
 def corpus(name: str, root: str | Path | None = None, **options) -> Corpus:
-    """Open a corpus by name, with options of its own (`target`, for one).
+    """Open a corpus by name, or by `NAME:TARGET`, with options of its own (`target`, for one).
 
     Raises
     ------
     WorkbenchError
         For an unknown name (the choices are listed) or a missing root.
     """
+    name, _, target = name.partition(":")
+    options |= {"target": options.get("target") or target} if target else {}
     return CORPORA[choose("corpus", name, CORPORA)](root, **options)
 
 

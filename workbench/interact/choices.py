@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import yaml
 
 from workbench import geometry, recipes, splits
-from workbench.datasets import CORPORA
+from workbench.datasets import CORPORA, card_of
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError
 from workbench.fusion.rules import RULES
@@ -204,7 +204,7 @@ def fields_of(study: Study, about: Mapping) -> dict[str, str | bool]:
     training, profile = dict(study.training), study.profiles.get("full", {})
     given |= {"name": study.name, "corpus": study.corpus, "protocol": study.protocol, "repeats": study.repeats}
     given |= {key: about[key] for key in ("root", "jobs") if about.get(key)}
-    whole = study.classes == in_order(CORPORA[study.corpus].card.emotions)
+    whole = study.classes == in_order(card_of(study.corpus).emotions)
     given |= {"emotions": "" if whole else ", ".join(study.classes)}
     given |= {key: profile.get(key, "") for key in ("n_folds", "folds")}
     given |= {name: training.pop(name) for name in TRAINED if name in training} | {"more": training}

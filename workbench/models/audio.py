@@ -71,7 +71,8 @@ class Cnn1d(Encoder):
         super().__init__()
         self.pool_size = pool_size ** min(len(filters), 2)
         self.inputs = choose("input", inputs, ("mfcc", "mel"))
-        self.n_mfcc, self.n_steps, self.pool = n_mfcc, n_steps, pool
+        self.n_mfcc, self.n_steps = n_mfcc, n_steps
+        self.pool = choose("pool", pool, ("flatten", "statistics"))
         self.norm = nn.BatchNorm1d(n_mfcc) if input_norm else None
         act = ACTIVATIONS[choose("activation", activation, ACTIVATIONS)]
         layers, channels = [], n_mfcc

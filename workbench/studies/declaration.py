@@ -91,13 +91,13 @@ def check(declared: Mapping) -> None:
         _check_settings(place := _named("cited", name), settings, SHOWN)
         values.mapping(f"{place}: published", settings.get("published"))
     for name, profile in declared.get("profiles", {}).items():
-        _check_profile(_named("profile", name), profile, declared["variants"])
+        _check_profile(_named("profile", name), profile)
 
 
 def _named(kind: str, name) -> str:
     """Return the place of a named part of a study."""
-    if not isinstance(name, str) or not name.strip() or set(name) & set("/,\n"):
-        raise WorkbenchError(f"{kind} {name!r}: expected a name of text without '/' and ','; put a number in quotes")
+    if not isinstance(name, str) or not name.strip():
+        raise WorkbenchError(f"{kind} {name!r}: expected a name of text; put a number in quotes")
     return f"{kind} {name!r}"
 
 
@@ -108,7 +108,7 @@ def _check_settings(place: str, settings, known: Iterable[str]) -> None:
         values.VARIANT[key](f"{place}: {key}", value)
 
 
-def _check_profile(place: str, profile, variants: Mapping) -> None:
+def _check_profile(place: str, profile) -> None:
     values.keys(place, profile, PROFILE)
     for key, test in values.COUNTS.items():
         if key in profile:
@@ -116,7 +116,6 @@ def _check_profile(place: str, profile, variants: Mapping) -> None:
     for key in ("training", "recipe", "variants"):
         values.mapping(f"{place}: {key}", profile.get(key, {}))
     for name, changed in profile.get("variants", {}).items():
-        choose(f"variant in {place}", name, variants)
         _check_settings(f"{place}, variant {name!r}", changed, values.VARIANT)
 
 
@@ -129,6 +128,12 @@ def check_variants(study: Study) -> None:
         For a variant that is nothing, or two things at once; for a key without effect on what it is; for `members` or
         `start` that name no variant of the study, or lead back to the variant itself.
     """
+    for name in study.variants:  # names of folders, and of lists on the command line
+        if set(name) & set("/,\n"):
+            raise WorkbenchError(f"variant {name!r}: expected a name without '/' and ','")
+    for profile, changes in study.profiles.items():
+        for name in changes.get("variants", {}):
+            choose(f"variant in profile {profile!r}", name, study.variants)
     for profile, name, settings in every(study):
         place = place_of(profile, name)
         _check_kind(place, settings)

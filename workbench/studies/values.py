@@ -96,7 +96,15 @@ def by_protocol(test: Callable) -> Callable:
 
 def one_of(choices: Collection[str]) -> Callable:
     """Return a test of one of the choices."""
-    return lambda place, value: choose(place, value, choices)
+
+    def tested(place: str, value) -> None:
+        above, _, key = place.rpartition(": ")
+        try:
+            choose(key, value, choices)
+        except WorkbenchError as error:
+            raise WorkbenchError(f"{above}: {error}" if above else str(error)) from None
+
+    return tested
 
 
 def words(kind: str, choices: Collection[str] | None = None, least: int = 1) -> Callable:
