@@ -214,7 +214,6 @@ def test_real_films(page, real_clips):
         answer = page.panel.add(path)
         assert answer["face"]
         assert sum(answer["probabilities"].values()) == pytest.approx(1)
-        assert answer["words"][:1] == ["The sound is silent, so the answer rests on the face alone."] * (
-            not answer["sound"]
-        )
+        words = [word for word in answer["words"] if "synthetic corpus demo" not in word]
+        assert words[:1] == ["The sound is silent, so the answer rests on the face alone."] * (not answer["sound"])
     assert not page.panel.answers[2]["sound"]

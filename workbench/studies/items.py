@@ -97,8 +97,7 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
         kept = ("rule", "stacking", "learn_from", "normalise")
         params |= needed | {key: settings[key] for key in kept if key in settings}
         if settings.get("normalise") == "speaker":
-            tables = [_table(member, prepared) for member in item.needs("members")]
-            params = short_speakers.marked_fusion(params, item, tables)
+            params |= _left_out(params, item, prepared)
         return runs.make(params)
     if "given" in settings:
         return runs.make(params | {"given": settings["given"], "data": prepared.given(plan, settings["given"]).key})
@@ -121,6 +120,15 @@ def run_of(item: Item, prepared: Prepared) -> runs.Run:
         "training": asdict(plan.training(item.variant)),
     }
     return runs.make(params)
+
+
+def _left_out(params: dict, item: Item, prepared: Prepared) -> dict:
+    """Return the parameter that says how many rows a late fusion leaves out, worked out once."""
+    key = ("left_out", item.variant, item.protocol, item.fold, item.seed, *params["members"])
+    if key not in item.plan.kept:
+        tables = [_table(member, prepared) for member in item.needs("members")]
+        item.plan.kept[key] = short_speakers.mark_of_fusion(params, item, tables)
+    return item.plan.kept[key]
 
 
 def _table(item: Item, prepared: Prepared) -> pd.DataFrame:

@@ -75,8 +75,8 @@ def marked(params: dict, data: Data) -> dict:
     return params | ({"left_out": {"clips": short, "least": standards.LEAST}} if short else {})
 
 
-def marked_fusion(params: dict, item: Item, tables: Sequence[pd.DataFrame]) -> dict:
-    """Return parameters of a late fusion that standardises, with how many rows it leaves out, if any.
+def mark_of_fusion(params: dict, item: Item, tables: Sequence[pd.DataFrame]) -> dict:
+    """Return the parameter of a late fusion that standardises which says how many rows it leaves out, if any.
 
     Parameters
     ----------
@@ -94,4 +94,4 @@ def marked_fusion(params: dict, item: Item, tables: Sequence[pd.DataFrame]) -> d
         takes = plan.takes.iloc[positions]
         takes = takes[takes["take"].isin(shared)]
         short += int((~standards.enough(takes["speaker"])).sum())
-    return params | ({"left_out": {"clips": short, "least": standards.LEAST}} if short else {})
+    return {"left_out": {"clips": short, "least": standards.LEAST}} if short else {}
