@@ -34,7 +34,7 @@ def test_help_lists_the_commands_quickly_without_the_heavy_libraries():
         (["predict", "x.mp4", "--run", "thread/n0"], "no finished run 'thread/n0'"),
         (["notebooks", "--profile", "huge"], "unknown profile 'huge'"),
         (["notebooks", "--only", "99"], "no notebook '99'"),
-        (["figures"], "no results for"),
+        (["figures"], "no results yet"),
     ],
 )
 def test_what_a_user_gets_wrong_is_one_line_and_no_traceback(call, words, message):

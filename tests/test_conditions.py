@@ -274,7 +274,7 @@ def test_what_is_transductive_is_marked_everywhere(call, tmp_path):
         for name in ("svm_rbf", "svm_rbf_speaker")
     }
     assert used == {"svm_rbf": "1", "svm_rbf_speaker": "8"}
-    assert any("(8 clips a speaker here)" in note for note in table.notes)
+    assert any("(8 clips a speaker here; 5 are needed)" in note for note in table.notes)
     drawn = {name: figure for name, figure, _ in figures.each("audio_models", corpus="folder", root=root, size="smoke")}
     bars = next(figure for name, figure in drawn.items() if name.endswith("_accuracy"))
     text = " ".join(one.get_text() for one in bars.findobj() if hasattr(one, "get_text"))
