@@ -179,8 +179,8 @@ def each(
 
 def _note(place: Place, predictions: pd.DataFrame | None = None) -> str:
     """Return what stands below a figure: the corpus, and what is transductive in it."""
-    card = card_of(place.corpus)
-    note = f"Corpus {place.title}: synthetic, says nothing about people." if card.synthetic else f"{card.title}."
+    card, at = card_of(place.corpus), "" if place.title == place.corpus else f": {place.title}"
+    note = f"Corpus {place.title}: synthetic, says nothing about people." if card.synthetic else f"{card.title}{at}."
     if predictions is None or not (words := runs.transductive_note(predictions[predictions["speaker_clips"] > 1])):
         return note
     return f"{note} Transductive: {words}."

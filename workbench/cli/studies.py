@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -91,19 +92,30 @@ def study_run(
     columns = [
         "variant",
         "protocol",
-        "accuracy",
-        "accuracy_low",
-        "accuracy_high",
-        "uar",
-        "uar_low",
-        "uar_high",
+        *(f"{metric}{end}" for metric in ("accuracy", "uar") for end in ("", "_low", "_high")),
     ]
     columns += ["n_clips", "n_speakers", "transductive", "speaker_clips"]
-    summary = evaluation.summary(runs.predictions(made))
-    if not (as_json or summary["transductive"].any()):
-        columns = columns[:-2]
-    rows = summary[columns].to_dict("records")
-    show(rows, as_json, title=f"{study.title} on {opened.card.title}")
+    rows = evaluation.summary(runs.predictions(made))[columns].to_dict("records")
+    show(
+        rows if as_json else list(map(_scores, rows)),
+        as_json,
+        title=f"{study.title} on {opened.card.title}, in percent",
+    )
+
+
+def _scores(row: dict) -> dict:
+    """Return a row of the summary as a person reads it."""
+    variant = f"{row['variant']} (transductive)" if row["transductive"] else row["variant"]
+    scores = {
+        title: _with_interval(*(row[f"{name}{end}"] for end in ("", "_low", "_high")))
+        for name, title in (("accuracy", "accuracy"), ("uar", "UAR"))
+    }
+    sizes = {"clips": row["n_clips"], "speakers": row["n_speakers"]}
+    return {"variant": variant, "protocol": row["protocol"], **scores, **sizes}
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f}" if isnan(low) else f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
 @app.command("pause")
