@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from test_studies_tables import ALL, HALF, as_published, both, cell, columns, pr
 
 from workbench import datasets, evaluation, figures, runs, studies
 from workbench.errors import WorkbenchError
-from workbench.studies import conditions, planning, results, tables, writing
+from workbench.studies import conditions, planning, results, running, tables, writing
 from workbench.studies.places import Place
 from workbench.studies.reached import reached
 
@@ -129,6 +130,77 @@ def test_results_recorded_by_earlier_versions_are_read(data_folder):
     assert cell(table, "n0", "takes", part=1)["text"] == "not recorded"
 
 
+def test_study_show_stands_old_results_beside_new_ones_and_runs_that_are_gone(two_corpora, call, data_folder):
+    path = data_folder / "runs/audio_models/results.json"
+    found = json.loads(path.read_text())
+    (gone, *_), *_ = found["runs"].values()
+    found["runs"]["folder/smoke/knn/random"] = [gone]
+    path.write_text(json.dumps(found))
+    shutil.rmtree(data_folder / "runs" / gone)
+    code, out, problem = call("study", "show", "audio_models", "--json")
+    assert code == 0, problem
+    roots = {row["root"] for variant in json.loads(out)["variants"] for row in variant["runs"]}
+    assert roots == {"", *(str(root.resolve()) for root in two_corpora.values())}
+
+
+def test_what_is_left_out_belongs_to_its_corpus_and_stays_when_other_variants_are_run(call, tmp_path):
+    """Two roots whose usable clips are alike share their runs; only one of them has clips that are left out."""
+    emotions = ("happy", "sad")
+    plain = folder_of(tmp_path / "plain", emotions)
+    mixed = tmp_path / "mixed"
+    shutil.copytree(plain, mixed)
+    for take in range(3):
+        shutil.copy2(plain / "a_happy_0.wav", mixed / f"a_contempt_{take}.wav")
+    where = {
+        name: ["--corpus", "folder", "--root", root, "--profile", "smoke"]
+        for name, root in (("mixed", mixed), ("plain", plain))
+    }
+    for name in where:
+        assert call("study", "run", "audio_models", *where[name], "--variants", "knn")[0] == 0
+    words = "3 of 19 clips left out"
+    assert words in call("study", "table", "audio_models", *where["mixed"])[1]
+    assert words not in call("study", "table", "audio_models", *where["plain"])[1]
+    call("study", "run", "audio_models", *where["mixed"], "--variants", "svm_rbf", "--protocols", "random")
+    assert words in call("study", "table", "audio_models", *where["mixed"])[1], "a later run of others keeps it"
+
+
+def test_why_a_protocol_was_not_run_stays_in_the_table(call, tmp_path):
+    root = folder_of(tmp_path / "alone", ("happy", "sad"), speakers=1, takes=4)
+    options = ["--corpus", "folder", "--root", root, "--profile", "smoke"]
+    code, _, problem = call("study", "run", "audio_models", *options, "--variants", "knn")
+    assert (code, "not run: protocol 'speaker-disjoint'" in " ".join(problem.split())) == (0, True)
+    call("study", "run", "audio_models", *options, "--variants", "svm_rbf", "--protocols", "random")
+    code, out, _ = call("study", "table", "audio_models", *options, "--format", "text")
+    assert (code, "not run: protocol 'speaker-disjoint'" in out) == (0, True)
+
+
+def test_no_path_of_this_machine_stands_in_a_table(call, tmp_path):
+    root = folder_of(tmp_path / "mine", ("happy", "sad"))
+    sf.write(root / "a_happy_9.wav", np.zeros(RATE), RATE)
+    options = ["--corpus", "folder", "--root", root, "--profile", "smoke"]
+    assert call("study", "run", "audio_models", *options, "--variants", "knn")[0] == 0
+    for form in ("markdown", "latex", "csv", "html", "text"):
+        assert str(tmp_path) not in call("study", "table", "audio_models", *options, "--format", form)[1]
+    lines = running._relative(f"{root}/a.wav: silent; nothing in {root}", root)
+    assert lines == "a.wav: silent; nothing in mine"
+
+
+def test_rows_of_others_are_grey_where_ours_next_to_them_are_not_comparable():
+    cited = {"x": {"title": "Doe (2027)", "published": {"accuracy": 70.0}}}
+    made, mine = study({"a": {}}, cited=cited, profiles=PROFILES), both("a", ALL, HALF)
+    for size, comparable in (("full", True), ("smoke", False)):
+        table = tables.table(made, mine, conditions=as_published(made, mine, size=size))
+        assert cell(table, "x", "published")["comparable"] == comparable
+
+
+def test_more_folds_and_networks_that_are_random_in_part_are_not_as_published():
+    published = {"accuracy": 80.0, "reached": {"weights": "ImageNet", "folds": 4}}
+    made, mine = study({"a": {"published": published}}, profiles=PROFILES), both("a", ALL, HALF)
+    for values, words in (({"folds": 8}, "8 of 4 folds"), ({"weights": "random, vgg.pth"}, "random initial weights")):
+        table = table_of(made, mine, conditions=as_published(made, mine, **{"weights": "vgg.pth"} | values))
+        assert any(words in note for note in table.notes)
+
+
 CHANGES = {
     "size": ({"size": "smoke"}, "profile smoke, published: full"),
     "speakers": ({"speakers": 4}, "4 of 24 speakers"),
@@ -214,8 +286,9 @@ def test_where_published_networks_were_pretrained_the_study_says_on_what(name):
         setting = settings.get("published", {}).get("setting", made.setting)
         if re.search(r"from [\w -]+ weights", setting):
             assert found.weights or found.elsewhere, variant
-        if "published" in settings and conditions.initial_weights(settings | {"members": ()}) not in ("random", "none"):
-            assert found.weights, f"{variant} begins from {conditions.initial_weights(settings)}"
+        weights = conditions.initial_weights({"encoders": settings.get("encoders")})
+        if "published" in settings and set(weights.split(", ")) - {"random", "none"}:
+            assert found.weights, f"{variant} begins from {weights}"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from workbench import evaluation, figures, runs, studies
 from workbench.errors import WorkbenchError
 from workbench.studies import Study, results, showing, tables, writing
 from workbench.studies.places import Place
+from workbench.studies.reached import reached
 
 SETTING = "two classes, random split"
 ALL, HALF = "11" * 4, "10" * 4  # of four speakers, each with a happy and a sad take: which are told
@@ -42,9 +43,13 @@ def study(variants, *, protocol="random", classes=("happy", "sad"), **changes):
 def as_published(made, mine, **changes):
     """Return conditions that are as published, of every variant and protocol of some predictions."""
     index = pd.MultiIndex.from_frame(mine[["variant", "protocol"]].drop_duplicates())
-    usual = {"size": "full", "n_folds": 5, "folds": 99, "takes": 2452, "speakers": 24}
+    usual = {"size": "full", "takes": 2452, "speakers": 24}
     usual |= {"fitted_least": 100, "fitted_most": 100, "weights": "none"}
-    return pd.DataFrame({key: [value] * len(index) for key, value in (usual | changes).items()}, index)
+    table = pd.DataFrame({key: [value] * len(index) for key, value in (usual | changes).items()}, index)
+    if "folds" not in changes:
+        folds = [reached(made, settings).folds for settings in map(made.variant, table.index.get_level_values(0))]
+        table["folds"] = [1 if one is None else one for one in folds]
+    return table
 
 
 def table_of(made, mine, **options):

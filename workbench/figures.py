@@ -80,7 +80,8 @@ def table(
     study = study if isinstance(study, Study) else studies.load(study)
     where = {"corpus": corpus, "root": root, "size": size}
     made, place = results.results(study, **where), results.place_of(study, **where)
-    remarks = [*conditions.left_out(made), *results.remarks(study.name, place, size)]
+    known = results.remarks(study)
+    remarks = known.loc[(known["key"] == place.key) & (known["size"] == size), "remark"]
     return tables.table(
         study,
         runs.predictions(made),
@@ -179,8 +180,9 @@ def each(
 
 def _note(place: Place, predictions: pd.DataFrame | None = None) -> str:
     """Return what stands below a figure: the corpus, and what is transductive in it."""
-    card, at = card_of(place.corpus), "" if place.title == place.corpus else f": {place.title}"
-    note = f"Corpus {place.title}: synthetic, says nothing about people." if card.synthetic else f"{card.title}{at}."
+    card = card_of(place.corpus)
+    about = "synthetic, says nothing about people" if card and card.synthetic else card.title if card else ""
+    note = f"Corpus {place.title}{': ' * bool(about)}{about}."
     if predictions is None or not (words := runs.transductive_note(predictions[predictions["speaker_clips"] > 1])):
         return note
     return f"{note} Transductive: {words}."

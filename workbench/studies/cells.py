@@ -15,6 +15,7 @@ from workbench.datasets import card_of
 from workbench.errors import WorkbenchError
 from workbench.splits import SHARING
 from workbench.studies import Study
+from workbench.studies.conditions import NONE
 from workbench.studies.places import Place
 from workbench.studies.reached import Reached, material, reached, run_differences, share, static_differences
 from workbench.studies.scoring import SIDED, Kind, mean
@@ -129,9 +130,9 @@ class Sheet:
         known = self.conditions
         if known is None or not len(known):
             return None
-        if not system.rebuilt:  # ours that it stands next to
+        if not system.rebuilt:  # of others: profile, material and folds of ours, but for the weights
             same = known[known.index.get_level_values("protocol") == protocol]
-            return same.iloc[0] if len(same) else None
+            return pd.Series({**same.iloc[0], "weights": NONE}) if len(same) else None
         key = (system.name, protocol)
         return known.loc[key] if key in known.index else None
 
@@ -143,7 +144,7 @@ class Sheet:
     def _reasons(self, system: System) -> list[str]:
         study, found = self.study, self.found(system) or set(system.classes)
         why = static_differences(study, system.reached, corpus=self.place.corpus, found=found, only=system.only)
-        if why or not self.found(system):
+        if why or (system.rebuilt and not self.found(system)):
             return why
         if self.conditions is None:
             return ["the conditions of ours are not recorded"]
@@ -226,7 +227,8 @@ def conditions(sheet: Sheet, system: System) -> Iterator[Cell]:
     yield Cell("initial weights", text=own["weights"])
     for side, one in known.items():
         published = system.reached.folds if sheet.sides[side] == system.reached.protocol else None
-        yield Cell(f"folds, {side}", text=f"{one['folds']} of {published}" if published else f"{one['folds']}")
+        whole = f" of {published}" if published else ""
+        yield Cell(f"folds, {side}", text=f"{one['folds']}{whole}")
     card = card_of(sheet.place.corpus)
     speakers, takes = share(card, replace(system.reached, classes=system.classes), own)
     yield Cell("speakers", text=speakers)

@@ -12,15 +12,14 @@ import pandas as pd
 
 from workbench import runs
 
-COLUMNS = ["size", "n_folds", "folds", "takes", "speakers", "fitted_least", "fitted_most", "weights"]
+COLUMNS = ["size", "folds", "takes", "speakers", "fitted_least", "fitted_most", "weights"]
 RANDOM, NONE = "random", "none"
 
 
 def table(made: Iterable[runs.Run]) -> pd.DataFrame:
     """Return the conditions of a study's results, index `variant, protocol`, columns `COLUMNS`.
 
-    `n_folds`: folds that the protocol makes, `folds`: runs made of them (folds times seeds). Numbers that were not
-    recorded, by runs of earlier versions, are NaN.
+    `folds`: runs made, folds times seeds. Numbers that were not recorded, by runs of earlier versions, are NaN.
     """
     rows = []
     for run in made:
@@ -28,26 +27,24 @@ def table(made: Iterable[runs.Run]) -> pd.DataFrame:
         rows.append(
             {key: params[key] for key in ("variant", "protocol", "fold", "seed")}
             | {key: known.get(key) for key in ("takes", "speakers", "fitted")}
-            | {"size": params.get("size"), "n_folds": params.get("n_folds"), "weights": initial_weights(params)}
+            | {"size": params.get("size"), "weights": known.get("weights", "not recorded")}
         )
-    columns = ["variant", "protocol", "fold", "seed", "takes", "speakers", "fitted", "size", "n_folds", "weights"]
+    columns = ["variant", "protocol", "fold", "seed", "takes", "speakers", "fitted", "size", "weights"]
     grouped = pd.DataFrame(rows, columns=columns).groupby(["variant", "protocol"], sort=False)
     numbers = {"takes": ("takes", "min"), "speakers": ("speakers", "min")}
     numbers |= {"fitted_least": ("fitted", "min"), "fitted_most": ("fitted", "max"), "folds": ("fold", "size")}
-    first = {name: (name, "first") for name in ("size", "n_folds", "weights")}
+    first = {name: (name, "first") for name in ("size", "weights")}
     return grouped.agg(**numbers, **first).reindex(columns=COLUMNS)
 
 
-def left_out(made: Iterable[runs.Run]) -> list[str]:
-    """Return what the runs left out of the corpus's clips, in words, each once."""
-    return list(dict.fromkeys(line for run in made for line in (*run.conditions().get("left_out", ()), *run.notes())))
-
-
 def initial_weights(settings: Mapping) -> str:
-    """Return what the networks of a run begin from: names of weight files, `random`; `none` without a network."""
-    if settings.get("members"):
-        of_members = [initial_weights(runs.load(name).params) for name in settings["members"]]
-        return ", ".join(dict.fromkeys(name for name in of_members if name != NONE)) or NONE
+    """Return what the networks of a run begin from: names of weight files, `random`; `none` without a network.
+
+    Networks that `start` from others begin from what those began from.
+    """
+    if others := [*settings.get("members", ()), *settings.get("start", ())]:
+        found = [initial_weights(runs.load(name).params) for name in others]
+        return ", ".join(dict.fromkeys(name for names in found for name in names.split(", ") if name != NONE)) or NONE
     encoders = settings.get("encoders") or {}
-    files = [Path(str(one["weights"])).name for one in encoders.values() if one.get("weights")]
-    return ", ".join(dict.fromkeys(files)) or (RANDOM if encoders else NONE)
+    names = [Path(str(one["weights"])).name if one.get("weights") else RANDOM for one in encoders.values()]
+    return ", ".join(dict.fromkeys(names)) or NONE

@@ -8,7 +8,7 @@ from math import isnan
 
 import pandas as pd
 
-from workbench.datasets import CORPORA, Card
+from workbench.datasets import Card, card_of
 from workbench.emotions import in_order
 from workbench.splits import COUNTED, DEFAULT_FOLDS, SHARING
 from workbench.studies import Study, by_protocol, load_of, seeds_of
@@ -92,8 +92,8 @@ def n_folds_of(study: Study, profile: Mapping, protocol: str, corpus: str | None
 
     None where the speakers, or the corpus's own folds, decide and the card does not name them.
     """
-    known = len(_card(corpus or study.corpus).speakers)
-    speakers = min(known, profile.get("speakers", known))
+    known = len(card_of(corpus or study.corpus).speakers)
+    speakers = min(known, profile.get("speakers") or known)
     if protocol in COUNTED:
         return (speakers // 2 if protocol == "speaker-pairs" else speakers) or None
     wanted = by_protocol(profile.get("n_folds"), protocol) or DEFAULT_FOLDS
@@ -144,12 +144,12 @@ def run_differences(study: Study, of: Reached, conditions: pd.Series) -> list[st
     size, weights, why = conditions["size"], conditions["weights"], []
     if size != FULL and study.profiles.get(size, {}) != study.profiles.get(FULL):
         why.append(f"profile {size}, published: {FULL}")
-    why += _of_material(_card(of.corpus), of, conditions)
-    if of.folds and conditions["folds"] < of.folds:
+    why += _of_material(card_of(of.corpus), of, conditions)
+    if of.folds and conditions["folds"] != of.folds:
         why.append(f"{conditions['folds']} of {of.folds} folds")
-    if of.weights and weights == RANDOM:
+    if of.weights and RANDOM in weights.split(", "):
         why.append(f"random initial weights, published: {of.weights}")
-    if not of.weights and weights not in (RANDOM, NONE):
+    if not of.weights and set(weights.split(", ")) - {RANDOM, NONE}:
         why.append(f"initial weights {weights}, published: random")
     return why
 
@@ -174,7 +174,3 @@ def share(card: Card, of: Reached, conditions: pd.Series) -> tuple[str, str]:
         text = "not recorded" if number is None or isnan(number) else f"{number:,.0f}"
         texts.append(f"{text} of {whole:,}" if whole else text)
     return texts[0], texts[1]
-
-
-def _card(corpus: str) -> Card:
-    return CORPORA[corpus.partition(":")[0]].card

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,25 +20,29 @@ from workbench.studies import COSTS, Study, load
 from workbench.studies.places import Place, choose_place
 
 
-def record(study: Study, place: Place, size: str, made: list[runs.Run], *, remarks: Sequence[str] = ()) -> None:
+def record(
+    study: Study, place: Place, size: str, made: list[runs.Run], *, remarks: Mapping[tuple[str, str], list[str]] = {}
+) -> None:
     """Record the runs as the study's results on a corpus at a root, at a size, by variant and protocol.
 
     Parameters
     ----------
-    remarks : sequence of str, optional
-        What a reader of the results has to know, such as why a protocol was not run. They replace earlier ones.
+    remarks : mapping, optional
+        (variant, protocol) -> lines for a reader of the results: what was left out, why a protocol was not run. They
+        replace the earlier ones of this variant and protocol.
     """
     kept = defaultdict(list)
     for run in made:
         kept[f"{place.key}/{size}/{run.params['variant']}/{run.params['protocol']}"].append(run.name)
+    lines_of = {f"{place.key}/{size}/{variant}/{protocol}": lines for (variant, protocol), lines in remarks.items()}
     path = _path(study.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of two processes at once, the second adds to what the first has recorded
         found = _read(path)
         found["runs"] |= kept
+        found["remarks"] |= lines_of
         found["places"][place.key] = place.values()
-        found["remarks"][f"{place.key}/{size}"] = list(remarks)
         part = path.with_suffix(".part")
         part.write_text(json.dumps(found, indent=1, sort_keys=True))
         os.replace(part, path)
@@ -151,9 +155,22 @@ def recorded(study: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["corpus", "root", "size", "variant", "protocol", "runs"])
 
 
-def remarks(study: str, place: Place, size: str) -> list[str]:
-    """Return what was recorded for a reader of a study's results on a corpus at a root, at a size."""
-    return _read(_path(study))["remarks"].get(f"{place.key}/{size}", [])
+def remarks(study: Study) -> pd.DataFrame:
+    """Return what a reader of a study's results has to know: one row each of `corpus, root, size, key, remark`.
+
+    What was left out of the study, why a protocol was not run, and the notes of single runs; `key` names the place.
+    """
+    found, rows = _read(_path(study.name)), []
+    places = _places(found)
+    for full in dict.fromkeys([*found["remarks"], *found["runs"]]):
+        key = _Key(*full.split("/"))
+        if key.variant not in study.variants or key.place not in places:
+            continue
+        notes = (line for name in found["runs"].get(full, ()) for line in runs.named(name).notes())
+        place = places[key.place]
+        for line in (*found["remarks"].get(full, ()), *notes):
+            rows.append((place.corpus, place.root, key.size, key.place, line))
+    return pd.DataFrame(rows, columns=["corpus", "root", "size", "key", "remark"]).drop_duplicates(ignore_index=True)
 
 
 def costs(made: list[runs.Run]) -> pd.DataFrame:

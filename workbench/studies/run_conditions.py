@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import runs
-from workbench.fusion import rules
+from workbench import runs, standards
+from workbench.fusion import rules, stacking
+from workbench.studies.conditions import initial_weights
 from workbench.studies.items import Item
 from workbench.studies.making import used
 from workbench.studies.planning import Prepared
@@ -22,14 +23,14 @@ def record(run: runs.Run, item: Item, prepared: Prepared) -> None:
 
     `roots`: folders of the recordings; `takes`, `speakers`: how many of the study's takes the run could use, and of how
     many known speakers; `fitted`: the number of clips, or of predictions, that it was fitted on (None where others made
-    the predictions); `left_out`: the study's clips that were left out, in words.
+    the predictions); `weights`: what its networks began from (`conditions.initial_weights`).
     """
     found, root = run.conditions(), str(Path(item.plan.corpus.root).resolve())
     if root in found.get("roots", ()):
         return
     if not found:
         found = _measured(run, item, prepared)
-    part = run.folder / "conditions.json.part"
+    part = run.folder / f"conditions.json.{os.getpid()}.part"  # studies that share the run may write at once
     part.write_text(json.dumps(found | {"roots": [*found.get("roots", ()), root]}, indent=1))
     os.replace(part, run.folder / "conditions.json")
 
@@ -47,7 +48,7 @@ def _measured(run: runs.Run, item: Item, prepared: Prepared) -> dict:
         refitted = len(where["validation"]) if "classical" in params else 0
         table = data.table.iloc[np.concatenate(list(where.values()))]
         found = _material(table) | {"fitted": len(where["fit"]) + refitted}
-    return found | {"left_out": item.plan.left_out}
+    return found | {"weights": initial_weights(params)}
 
 
 def _material(table: pd.DataFrame) -> dict:
@@ -58,7 +59,12 @@ def _of_members(params: Mapping) -> dict:
     """Return the conditions of a late fusion: the material of its members, and the clips it learned from."""
     members = [runs.load(name) for name in params["members"]]
     fewest = min((one.conditions() for one in members), key=lambda one: one.get("takes") or 0)
+    material = {key: fewest.get(key) for key in ("takes", "speakers")}
+    if "rule" in params and not rules.learns(params["rule"]):
+        return material | {"fitted": None}
+    tables = [one.predictions() for one in members]
     usage = params.get("learn_from", "validation")
-    learned = [int((one.predictions()["usage"] == usage).sum()) for one in members]
-    learns = "rule" not in params or rules.learns(params["rule"])
-    return {key: fewest.get(key) for key in ("takes", "speakers")} | {"fitted": min(learned) if learns else None}
+    rows, _ = stacking.join([table[table["usage"] == usage] for table in tables])
+    if params.get("normalise") == "speaker":
+        rows = rows[standards.enough(rows["speaker"])]
+    return material | {"fitted": len(rows)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from workbench import paths, runs, scale
 from workbench.datasets import Corpus
@@ -92,12 +93,13 @@ def _run(
     whole = whole.with_content(jobs=jobs, cluster=cluster, progress=heeding)
     found = feasibility.examine(whole, wanted, protocols or study.protocols)
     told, not_run = found.lines, found.not_run
-    _tell([*whole.left_out, *told], report if not ranks.rank else None)
+    _tell([*_left_out(whole, wanted), *told], report if not ranks.rank else None)
     note(preparing=None, notes=told, not_run=not_run)
     usable = feasibility.sort_out(found.items, partial(making.check, prepared=prepared))
     if usable.not_run:  # clips that could not be prepared are missing
         _tell(usable.lines, report if not ranks.rank else None)
-        told, not_run = [*usable.lines, *told], not_run | usable.not_run
+        told, both = [*usable.lines, *told], dict.fromkeys([*not_run, *usable.not_run])
+        not_run = {name: [*not_run.get(name, ()), *usable.not_run.get(name, ())] for name in both}
         note(notes=told, not_run=not_run)
     asked = usable.items
     waves = items.in_waves([item for of_variant in asked.values() for item in of_variant], prepared)
@@ -120,8 +122,37 @@ def _run(
         for item in of_variant
     ]
     if not ranks.rank:
-        results.record(study, Place.of(whole.corpus), whole.size, made, remarks=told)
+        remarks = _remarks(whole, asked, protocols or study.protocols, not_run, found.warnings)
+        results.record(study, Place.of(whole.corpus), whole.size, made, remarks=remarks)
     return made
+
+
+def _left_out(whole: planning.Plan, variants: Iterable[str]) -> list[str]:
+    """Return what is left out of the corpus, in words, each once; with the variant that has clips of its own."""
+    lines = list(whole.left_out)
+    for name in variants:
+        part, _ = whole.part(name)
+        lines += [f"variant {name!r}: {line}" for line in part.left_out if part is not whole and line not in lines]
+    return lines
+
+
+def _remarks(whole: planning.Plan, asked: Mapping, protocols, not_run: Mapping, warnings: list[str]) -> dict:
+    """Return what a reader of the results has to know, by variant and protocol; paths are relative to the corpus."""
+    remarks = {}
+    for variant, items_of in asked.items():
+        done = {item.protocol for item in items_of}
+        for protocol in protocols:
+            absent = [] if protocol in done else [f"not run: {reason}" for reason in not_run.get(protocol, ())]
+            lines = [*_left_out(whole, [variant]), *absent, *warnings]
+            remarks[variant, protocol] = [_relative(line, Path(whole.corpus.root)) for line in lines]
+    return remarks
+
+
+def _relative(line: str, root: Path) -> str:
+    """Return a line without the path of the corpus's folder: results are published."""
+    for path in {str(root), str(root.resolve())}:
+        line = line.replace(f"{path}/", "").replace(path, root.name)
+    return line
 
 
 def _tell(lines: list[str], report: Callable | None) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import pandas as pd
-
-from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, conditions, results, seeds_of
+from workbench.studies import COSTS, LOSSES, RATES, Study, by_protocol, results, seeds_of
 from workbench.studies.reached import n_folds_of
 
 FACTS = (
@@ -41,7 +39,7 @@ def describe(study: Study) -> dict:
         **{key: getattr(study, key) for key in FACTS},
         "profiles": sizes(study),
         "variants": variants,
-        "remarks": _remarks(study, ran),
+        "remarks": results.remarks(study).drop(columns="key").to_dict("records"),
         "cited": [{"name": name, **settings} for name, settings in study.cited.items()],
     }
 
@@ -79,17 +77,6 @@ def _where(ran: Mapping) -> str:
     """Return the corpus, its root and the size of results in words: ``folder at path/to/folder, size smoke``."""
     at = f" at {ran['root']}" if ran["root"] else ""
     return f"{ran['corpus']}{at}, size {ran['size']}"
-
-
-def _remarks(study: Study, ran: pd.DataFrame) -> list[dict]:
-    """Return the remarks on a study's runs, a row each: on which corpus, root and size, and the `remark`."""
-    rows = []
-    for where in ran[["corpus", "root", "size"]].drop_duplicates().to_dict("records"):
-        of = {key: value or None for key, value in where.items()}
-        place = results.place_of(study, **of)
-        lines = [*conditions.left_out(results.results(study, **of)), *results.remarks(study.name, place, of["size"])]
-        rows += [where | {"remark": line} for line in lines]
-    return rows
 
 
 def short(study: Study) -> tuple[dict, list[dict]]:
