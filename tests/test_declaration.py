@@ -21,6 +21,7 @@ WHOLE = {
     "classes": ["neutral", "happy", "sad", "angry"],
     "protocol": "random",
     "setting": "four classes",
+    "reached": {"weights": "ImageNet", "folds": 10},
     "only": {"channel": "speech"},
     "repeats": 1,
     "inner_share": 0.25,

@@ -236,7 +236,11 @@ def test_what_was_read_from_files_answers_no_recordings(fused):
         (GIVEN | {"late": {"members": ["voice", "face"], "stacking": STACKING}}, {}, "'validation', only test, train"),
         (GIVEN | {"late": LATE | {"rule": {"name": "mean"}, "normalise": "speaker"}}, {}, "a rule takes probabilities"),
         (GIVEN, {"protocol": "speaker-disjoint"}, "'voice', fold 'fold1' of protocol 'speaker-disjoint': there are"),
-        ({"odd": {"given": {"audio": {"name": "voice", "sort": 1}}}}, {}, "predictions of 'voice' with settings"),
+        (
+            {"odd": {"given": {"audio": {"name": "voice", "sort": 1}}}},
+            {},
+            "unknown setting of predictions of 'voice' 'sort'",
+        ),
         ({"odd": {"given": GIVEN["voice"]["given"] | GIVEN["face"]["given"]}}, {}, "expected one modality under given"),
     ],
 )

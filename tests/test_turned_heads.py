@@ -140,7 +140,7 @@ def test_accuracy_by_yaw_draws_the_table(made):
     assert labels == ["SVM, linear", "SVM, linear, no enrolment", "DNN", "SSVM", "CNN-1, 50 x 50", "chance"]
     assert figure.get_figwidth() == WIDTH
     names = {name for name, *_ in figures.each("turned_heads", corpus="demo_stills", size="smoke")}
-    assert {"turned_heads_by_yaw", "turned_heads_accuracy"} <= names
+    assert {"by_yaw", "accuracy"} <= {name.partition("_smoke_")[2] for name in names}
 
 
 def test_fit_quality_draws_medians_by_group_and_by_unit():

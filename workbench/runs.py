@@ -126,7 +126,8 @@ class Run:
         """The corpus that the run was made on and its folder, in words: ``demo at data/raw/demo, profile demo``."""
         roots = self.conditions().get("roots", [])
         where = f" at {roots[-1]}" if roots else ""
-        return f"{self.params['corpus']}{where}, profile {self.params.get('size', 'unknown')}"
+        corpus, size = (self.params.get(key, "unknown") for key in ("corpus", "size"))
+        return f"{corpus}{where}, profile {size}"
 
     def conditions(self) -> dict:
         """Return the conditions of the run, {} if none are recorded: `roots`, `takes`, `speakers`, `fitted`, ...

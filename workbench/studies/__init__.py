@@ -101,7 +101,8 @@ class Study:
         if "of" in settings:
             study, other = load_of(settings["of"])
             return study.transductive(other)
-        return settings.get("normalise") == "speaker" or any(map(self.transductive, settings.get("members", ())))
+        members = [name for name in settings.get("members", ()) if name != variant]
+        return settings.get("normalise") == "speaker" or any(map(self.transductive, members))
 
     def groups(self) -> dict[str, dict[str, str]]:
         """Return the variants that a figure shows in one panel: group -> variant -> title, as far as they name one."""

@@ -63,7 +63,7 @@ def predictions(run: runs.Run, clips: pd.DataFrame, probabilities: np.ndarray, u
     table[["clip", "take", "speaker", "sex", "emotion"]] = clips[["clip", "take", "speaker", "sex", "emotion"]]
     if "yaw" in clips:
         table["yaw"] = pd.to_numeric(clips["yaw"], errors="coerce")
-    table["speaker_clips"] = clips["speaker_clips"] if run.transductive else 1
+    table["speaker_clips"] = clips.get("speaker_clips", 1) if run.transductive else 1
     table["predicted"] = np.array(classes)[probabilities.argmax(axis=1)]
     table[probability_columns(classes)] = probabilities
     return table.reset_index(drop=True)

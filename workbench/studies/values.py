@@ -188,7 +188,8 @@ VARIANT: dict[str, Callable] = {
     "published": published,
     **dict.fromkeys(("encoders", "classical", "given"), by_modality),
     **dict.fromkeys(("fusion", "stacking", "rule"), named),
-    **dict.fromkeys(("members", "start"), words("variant")),
+    "members": words("variant"),
+    "start": words("variant", least=0),  # none, where a profile begins from random weights
     "learn_from": one_of(LEARNED),
     "normalise": one_of(standards.CHOICES),
     "freeze": boolean,
