@@ -13,7 +13,7 @@ from test_studies_tables import ALL, HALF, as_published, both, cell, columns, pr
 
 from workbench import datasets, evaluation, figures, runs, studies
 from workbench.errors import WorkbenchError
-from workbench.studies import conditions, planning, results, running, tables, writing
+from workbench.studies import conditions, making, planning, results, running, tables, writing
 from workbench.studies.places import Place
 from workbench.studies.reached import reached
 
@@ -380,3 +380,103 @@ def test_conditions_of_runs_are_measured_and_not_lost(two_corpora):
     tested = int((run.predictions()["usage"] == "test").sum())
     assert row["fitted_least"] == row["fitted_most"] == 16 - tested
     assert [Path(root) for root in run.conditions()["roots"]] == [two_corpora["a"].resolve()]
+
+
+def test_a_variant_that_cannot_standardise_does_not_stop_the_others(call, tmp_path):
+    """Four clips a speaker are too few for `normalise: speaker`: that variant is not run, the plain one is."""
+    root = folder_of(tmp_path / "mine", ("happy", "sad"), takes=2)
+    options = ["--corpus", "folder", "--root", root, "--profile", "smoke"]
+    code, out, problem = call(
+        "study", "run", "audio_models", *options, "--variants", "svm_rbf,svm_rbf_speaker", "--json"
+    )
+    assert code == 0, problem
+    assert {row["variant"] for row in json.loads(out)} == {"svm_rbf"}
+    said = " ".join(problem.split())
+    assert "not run: protocol 'speaker-disjoint', fold" in said
+    assert "normalise: speaker needs at least 5 clips of a speaker (svm_rbf_speaker)" in said
+
+
+def test_without_speaker_labels_only_what_standardises_is_not_run(call, tmp_path):
+    root = folder_of(tmp_path / "mine", ("happy", "sad"), takes=3)
+    (root / "corpus.yaml").write_text(r"pattern: \w_(?P<emotion>[a-z]+)_\d\.wav")
+    options = ["--corpus", "folder", "--root", root, "--profile", "smoke", "--variants", "svm_rbf,svm_rbf_speaker"]
+    code, out, problem = call("study", "run", "audio_models", *options, "--json")
+    assert code == 0, problem
+    assert {(row["variant"], row["protocol"]) for row in json.loads(out)} == {("svm_rbf", "random")}
+    assert "have no speaker label; normalise: speaker needs them (svm_rbf_speaker)" in " ".join(problem.split())
+
+
+def test_corpus_and_root_count_for_a_full_name_of_a_run_too(two_corpora):
+    run = runs.load("audio_models/svm_rbf", root=two_corpora["a"])
+    assert runs.load(run.name, root=two_corpora["a"]).name == run.name
+    with pytest.raises(WorkbenchError, match=r"no finished run .* choose from folder at"):
+        runs.load(run.name, root=two_corpora["b"])
+
+
+def test_predict_says_which_run_answers_and_that_there_are_others(two_corpora, call):
+    clip = two_corpora["a"] / "a_sad_0.wav"
+    code, out, problem = call("predict", clip, "--run", "audio_models/svm_rbf", "--root", two_corpora["a"], "--json")
+    (answer,) = json.loads(out)
+    assert (code, answer["emotion"], answer["transductive"]) == (0, "sad", False)
+    assert set(answer["probabilities"]) == {"happy", "sad"}
+    assert f"run {answer['run']}: folder at {two_corpora['a']}" in problem.replace("\n", "")
+    code, _, problem = call("predict", clip, "--run", "audio_models/svm_rbf", "--json")
+    assert f"(--corpus, --root): folder at {two_corpora['a']}" in problem.replace("\n", "")
+
+
+def test_the_default_number_of_folds_is_that_of_the_speakers_where_these_are_fewer(tmp_path):
+    corpus = datasets.corpus("folder", folder_of(tmp_path / "mine", ("happy", "sad"), speakers=3))
+    made = study({"a": {"classical": {"audio": {"name": "knn"}}}}, corpus="folder", profiles={"smoke": {}})
+    plan = planning.plan(made, corpus, profile="smoke")
+    assert (plan.n_folds("speaker-disjoint"), plan.n_folds("random")) == (3, None)
+    assert len(plan.folds("speaker-disjoint", 0)) == 3
+
+
+def test_the_place_of_results_follows_the_content_of_the_recordings(tmp_path):
+    """A recording that is replaced by another of the same size begins a table of its own."""
+    root = folder_of(tmp_path / "mine", ("happy", "sad"))
+    corpus, keys = datasets.corpus("folder", root), []
+    for _ in range(2):
+        whole = planning.plan(studies.load("audio_models"), corpus, profile="smoke").with_content()
+        keys.append(Place.of(corpus, whole.clips).key)
+        sound, rate = sf.read(root / "a_sad_0.wav")
+        sf.write(root / "a_sad_0.wav", sound[::-1], rate)
+    assert keys[0] != keys[1]
+
+
+def test_what_is_finished_is_in_the_table_also_where_a_study_ends_in_an_error(call, tmp_path, monkeypatch):
+    root = folder_of(tmp_path / "mine", ("happy", "sad"))
+    options = ["--corpus", "folder", "--root", root, "--profile", "smoke"]
+    execute = making.execute
+
+    def broken(item, *args, **kwargs):
+        if item.variant == "svm_rbf":
+            raise WorkbenchError("the disk is full")
+        return execute(item, *args, **kwargs)
+
+    monkeypatch.setattr(making, "execute", broken)
+    code, _, problem = call("study", "run", "audio_models", *options, "--variants", "knn,svm_rbf", "--jobs", 1)
+    assert (code, "the disk is full" in problem) == (1, True)
+    monkeypatch.undo()
+    assert {run.params["variant"] for run in results.results("audio_models", corpus="folder", root=root)} == {"knn"}
+    assert runs.load("audio_models/knn", root=root).params["variant"] == "knn"
+
+
+def test_copies_are_told(call, tmp_path):
+    root = folder_of(tmp_path / "mine", ("happy", "sad"), speakers=4, takes=3)
+    shutil.copy2(root / "a_sad_0.wav", root / "b_sad_9.wav")
+    options = ["--corpus", "folder", "--root", root, "--profile", "smoke", "--variants", "knn"]
+    code, _, problem = call("study", "run", "audio_models", *options)
+    said = " ".join(problem.split())
+    assert code == 0, problem
+    assert "speakers 'folder-a', 'folder-b' have clips of equal content" in said
+    assert "2 takes have the content of another" in said
+
+
+def test_a_profile_of_few_speakers_keeps_those_that_are_known(tmp_path):
+    root = folder_of(tmp_path / "mine", ("happy", "sad"), speakers=4)
+    for take in range(2):
+        shutil.copy2(root / f"a_sad_{take}.wav", root / f"_sad_{take}.wav")
+    (root / "corpus.yaml").write_text(r"pattern: (?P<speaker>\w?)_(?P<emotion>[a-z]+)_\d\.wav")
+    plan = planning.plan(studies.load("audio_models"), datasets.corpus("folder", root), profile="smoke")
+    assert set(plan.takes["speaker"]) == {f"folder-{name}" for name in "abcd"}

@@ -11,7 +11,7 @@ from workbench import splits
 from workbench.datasets.speakers import short_names, similar_speakers
 from workbench.emotions import EMOTIONS
 from workbench.errors import WorkbenchError
-from workbench.splits import Fold, LeakError, audit, coverage, inner_split, inner_unit, make_folds
+from workbench.splits import Fold, LeakError, audit, coverage, given, inner_split, inner_unit, make_folds
 
 
 def named(names, **options):
@@ -195,3 +195,9 @@ def test_too_few_takes_are_counted():
         inner_split(few, range(len(few)), by="take")
     with pytest.raises(WorkbenchError, match="at most 4 of one; expected an emotion with 9 takes, or no more than 4"):
         make_folds(clips, "random", 9)
+
+
+def test_given_folds_without_a_name_are_refused():
+    clips = pd.DataFrame({"clip": ["a", "b"], "trains_in": ["", ""], "tests_in": ["", ""]})
+    with pytest.raises(WorkbenchError, match="expected names of folds in column tests_in, found none"):
+        given(clips)

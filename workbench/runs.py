@@ -123,11 +123,9 @@ class Run:
 
     @property
     def material(self) -> str:
-        """The corpus that the run was made on and its folder, in words: ``demo at data/raw/demo, profile demo``."""
+        """The corpus that the run was made on, and its folder (absolute), in words: ``demo at PATH``."""
         roots = self.conditions().get("roots", [])
-        where = f" at {roots[-1]}" if roots else ""
-        corpus, size = (self.params.get(key, "unknown") for key in ("corpus", "size"))
-        return f"{corpus}{where}, profile {size}"
+        return f"{self.params.get('corpus', 'unknown')}{f' at {roots[-1]}' if roots else ''}"
 
     def conditions(self) -> dict:
         """Return the conditions of the run, {} if none are recorded: `roots`, `takes`, `speakers`, `fitted`, ...
@@ -209,8 +207,7 @@ def load(name: str | Path, *, corpus: str | None = None, root: str | Path | None
         run = _read(folder)
         if not run.done:
             raise WorkbenchError(f"run {name} is not finished: run its study again, and it goes on where it stopped")
-        return run
-    matches = named_like(name)
+    matches = [run] if folder is not None else named_like(name)
     chosen = [run for run in matches if _made_on(run, corpus, root)]
     if not chosen and matches:
         known = "; ".join(sorted({run.material for run in matches}))
@@ -231,7 +228,7 @@ def named_like(name: str | Path) -> list[Run]:
 
 def _made_on(run: Run, corpus: str | None, root: str | Path | None) -> bool:
     same_root = root is None or str(Path(root).expanduser().resolve()) in run.conditions().get("roots", ())
-    return corpus in (None, run.params["corpus"]) and same_root
+    return corpus in (None, run.params.get("corpus")) and same_root
 
 
 def by_name(several: Run | str | Iterable[Run | str]) -> dict[str, Run]:

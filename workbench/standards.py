@@ -26,7 +26,7 @@ LEAST = 5  # recordings of a speaker, see above
 def enough(speakers: Sequence[str]) -> np.ndarray:
     """Return, clip by clip (n,) bool, whether the clip is one of `LEAST` or more of its speaker."""
     _, codes, counts = np.unique(np.asarray(speakers, dtype=str), return_inverse=True, return_counts=True)
-    return counts[codes] >= LEAST
+    return (counts[codes] >= LEAST) & (np.asarray(speakers, dtype=str) != "")
 
 
 def left_out(speakers: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ console, errors = Console(), Console(stderr=True)
 Root = Annotated[Path | None, typer.Option(help="Folder of the recordings [default: data/raw/NAME]")]
 RunCorpus = Annotated[str | None, typer.Option("--corpus", help="Corpus that the run was trained on [default: any].")]
 RunRoot = Annotated[Path | None, typer.Option("--root", help="Folder that the run was trained on [default: any].")]
-Place = Annotated[Path | None, typer.Option(help="Folder of the recordings, where results are on several.")]
+ResultsRoot = Annotated[Path | None, typer.Option(help="Folder of the recordings, where results are on several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
 Accept = Annotated[bool, typer.Option("--accept-licence", help="I have read the licence and accept it.")]
@@ -45,16 +45,16 @@ def progress(items, *, total=None, description="", unit="", done=0):
 
 
 def load_run(name: str, corpus: str | None = None, root: Path | None = None):
-    """Return the run of this name (`runs.load`); tell on the error stream which it is, and on what it was made.
+    """Return the run of this name (`runs.load`); print to stderr which it is, and on which corpus it was made.
 
-    Where runs of this name were made on other corpora too, these are told.
+    Other corpora that runs of this name were made on are printed, too.
     """
     from workbench import runs
 
     run = runs.load(name, corpus=corpus, root=root)
     errors.print(escape(f"run {run.name}: {run.material}"), soft_wrap=True)
-    others = {one.material for one in runs.named_like(name)} - {run.material}
-    if others and not (corpus or root):
+    others = set() if corpus or root else {one.material for one in runs.named_like(name)} - {run.material}
+    if others:
         known = "; ".join(sorted(others))
         errors.print(escape(f"runs of this name on others (--corpus, --root): {known}"), soft_wrap=True)
     return run

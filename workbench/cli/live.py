@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.common import console, progress
+from workbench.cli.common import RunCorpus, RunRoot, console, progress
 
 
 def live(
     run: Annotated[str | None, typer.Option(help="A run of study light [default: the latest]")] = None,
+    corpus: RunCorpus = None,
+    root: RunRoot = None,
     ip: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8866,
     max_guests: Annotated[int, typer.Option(min=1, help="Pages and sessions at a time.")] = 4,
@@ -23,7 +25,7 @@ def live(
     """
     from workbench.interact.live import chosen, page
 
-    found = chosen(run)
+    found = chosen(run, corpus=corpus, root=root)
     console.print(f"run {found.name}: {found.material}", soft_wrap=True, markup=False)
     limits = {"max_guests": max_guests, "minutes": minutes}
     for line in page.serve(found, ip=ip, port=port, progress=progress, **limits):

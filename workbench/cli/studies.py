@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli.common import Jobs, Json, Place, Root, errors, progress, show
+from workbench.cli.common import Jobs, Json, ResultsRoot, Root, errors, progress, show
 from workbench.errors import WorkbenchError, choose
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what to run, as data; run it; its table.")
@@ -147,7 +147,7 @@ def _ask(name: str, way: str | None) -> None:
 def study_table(
     name: Study,
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
-    root: Place = None,
+    root: ResultsRoot = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     form: Annotated[str, typer.Option("--format", help="markdown, latex, csv, html or text.")] = "markdown",
     into: Annotated[Path | None, typer.Option(help="File to write the Markdown into, between its markers.")] = None,
@@ -171,7 +171,7 @@ def study_compare(
     name: Study,
     against: Annotated[str, typer.Option(help="The variant that the others are compared with.")],
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
-    root: Place = None,
+    root: ResultsRoot = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     as_json: Json = False,
 ) -> None:

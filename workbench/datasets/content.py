@@ -162,9 +162,9 @@ class Hashes:
         self.path, self.kept, self.stats = path, {}, {}
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         for line in lines:
-            with suppress(ValueError):  # a line that was cut short when its process was killed
+            with suppress(ValueError, TypeError):  # a line that was cut short when its process was killed
                 key, hashed = json.loads(line)
-                self.kept[tuple(key)] = hashed
+                self.kept[tuple(key)] = str(hashed)
 
     def __getitem__(self, wanted: Wanted) -> str:
         return self.kept.get(self._key(wanted), "")
@@ -194,11 +194,10 @@ class Hashes:
         try:
             for of_file, hashes in done:
                 keys = [self._key(one) for one in of_file]
-                self.kept.update(zip(keys, hashes, strict=True))
-                if file:
-                    file.write(
-                        "".join(f"{json.dumps([key, hashed])}\n" for key, hashed in zip(keys, hashes, strict=True))
-                    )
+                known = [(key, hashed) for key, hashed in zip(keys, hashes, strict=True) if hashed is not None]
+                self.kept.update(known)
+                for pair in known if file else ():
+                    file.write(f"{json.dumps(pair)}\n")
         finally:
             if file:
                 file.close()

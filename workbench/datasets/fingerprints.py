@@ -60,9 +60,9 @@ def fingerprint_file(wanted: Sequence[FilePart]) -> list[str]:
     return list(found.values())
 
 
-def unreadable(wanted: Sequence[FilePart], reason: str) -> list[str]:
-    """Return what `fingerprint_file` would, for a file that took its worker process down with it."""
-    return [""] * len(wanted)
+def unreadable(wanted: Sequence[FilePart], reason: str) -> list[None]:
+    """Return None for each part of a file whose worker process has died: not known this time."""
+    return [None] * len(wanted)
 
 
 class _SoundHash:

@@ -44,4 +44,6 @@ def given(clips: pd.DataFrame) -> list[Fold]:
         if not len(train):
             raise WorkbenchError(f"protocol 'given', fold {name!r}: expected clips to train on, found none")
         folds.append(Fold(name, train, test))
+    if not folds:
+        raise WorkbenchError("protocol 'given': expected names of folds in column tests_in, found none")
     return folds

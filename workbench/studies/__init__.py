@@ -84,7 +84,9 @@ class Study:
         `n_folds`, `folds` (only so many of the folds are run), `speakers`, `repeats`, `training`, `recipe`,
         `variants`. The first two and `repeats` may differ by protocol: ``{random: 10, speaker-disjoint: 8}``.
         """
-        return self.profiles[choose("profile", name, self.profiles)]
+        if not self.profiles:
+            raise WorkbenchError(f"study {self.name!r} has no profile: add one, such as `profiles: {{{name}: {{}}}}`")
+        return self.profiles[choose(f"profile of study {self.name!r}", name, self.profiles)]
 
     def variant(self, name: str) -> dict:
         """Return the settings of a variant."""

@@ -226,7 +226,8 @@ def conditions(sheet: Sheet, system: System) -> Iterator[Cell]:
     yield Cell("profile", text=str(own["size"]))
     yield Cell("initial weights", text=own["weights"])
     for side, one in known.items():
-        published = system.reached.folds if sheet.sides[side] == system.reached.protocol else None
+        same = system.published and sheet.sides[side] == system.reached.protocol
+        published = system.reached.folds if same else None
         whole = f" of {published}" if published else ""
         yield Cell(f"folds, {side}", text=f"{one['folds']}{whole}")
     card = card_of(sheet.place.corpus)

@@ -10,6 +10,7 @@ from workbench import splits
 from workbench.datasets import select
 from workbench.datasets.speakers import similar_speakers
 from workbench.errors import WorkbenchError, choose
+from workbench.studies import short_speakers
 from workbench.studies.items import NEEDED, Item, every
 from workbench.studies.planning import Plan
 
@@ -56,6 +57,7 @@ def examine(plan: Plan, variants: Sequence[str], protocols: Iterable[str]) -> Fe
     asked = {name: [item for protocol in protocols for item in _items(plan, name, protocol)] for name in variants}
     found = sort_out(asked, _divide)
     found.warnings += _single_speakers(found)
+    found.warnings += _copies(plan)
     for names in similar_speakers(plan.takes["speaker"]):
         listed = ", ".join(map(repr, names))
         found.warnings.append(
@@ -63,6 +65,22 @@ def examine(plan: Plan, variants: Sequence[str], protocols: Iterable[str]) -> Fe
             "they are one, give them one name"
         )
     return found
+
+
+def _copies(plan: Plan) -> list[str]:
+    """Return which speakers and how many takes share content, in words."""
+    lines = [
+        f"speakers {', '.join(map(repr, names))} have clips of equal content, and are kept on one side of every split"
+        for names in splits.joined(plan.takes, "speaker")
+        if all(names)
+    ]
+    if groups := splits.joined(plan.takes, "take"):
+        first = " = ".join(groups[0])
+        lines.append(
+            f"{sum(map(len, groups))} takes have the content of another, such as {first}; they are kept on one side of "
+            "every split"
+        )
+    return lines
 
 
 def sort_out(asked: dict[str, list], check: Callable[[Item], None]) -> Feasibility:
@@ -128,7 +146,7 @@ def _divide(item: Item) -> None:
     """Make the inner split of an item, if its variant needs one, and of those that it builds on."""
     plan = item.plan
     if SELECTED & set(item.settings):
-        key = ("divided", item.protocol, item.fold, item.seed)
+        key = ("divided", item.settings.get("normalise"), item.protocol, item.fold, item.seed)
         if key not in plan.kept:
             plan.kept[key] = _problem(item)
         if plan.kept[key]:
@@ -141,7 +159,11 @@ def _divide(item: Item) -> None:
 def _problem(item: Item) -> str:
     """Return why the fold of an item has no inner split, '' if it has."""
     try:
-        item.plan.inner_split(item.protocol, item.sides, item.seed)
+        fit, validation = item.plan.inner_split(item.protocol, item.sides, item.seed)
+        if item.settings.get("normalise") == "speaker":
+            short_speakers.labelled(item.plan.takes)
+            where = {"fit": fit, "validation": validation, "test": item.sides.test}
+            short_speakers.without(item.plan.takes, where)
     except WorkbenchError as error:
         return f"protocol {item.protocol!r}, fold {item.fold!r}: {error}"
     return ""

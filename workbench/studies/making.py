@@ -59,11 +59,19 @@ def check(item: Item, prepared: Prepared) -> None:
     """Raise a WorkbenchError if the clips that could be prepared do not fill the sides of an item (`sides`)."""
     plan, settings = item.plan, item.settings
     if {"encoders", "classical"} & set(settings):
-        modality = plan.study.modality(item.variant)
-        key = ("usable", modality, item.protocol, item.fold, item.seed)
+        modality, by_speaker = plan.study.modality(item.variant), settings.get("normalise") == "speaker"
+        key = ("usable", modality, by_speaker, item.protocol, item.fold, item.seed)
         if key not in plan.kept:
-            sides(prepared.of(plan, modality), item)
+            data = prepared.of(plan, modality)
+            where = sides(data, item)
+            if by_speaker:
+                _standardised(data, where, item)
             plan.kept[key] = True
+    elif settings.get("normalise") == "speaker":
+        _, validation = plan.inner_split(item.protocol, item.sides, item.seed)
+        learned = item.sides.train if settings.get("learn_from") == "train" else validation
+        for positions, purpose in ((learned, "learn from"), (item.sides.test, "test")):
+            short_speakers.rows_kept(plan.takes.iloc[positions], np.empty((len(positions), 0)), purpose)
     for needed in NEEDED:
         for other in item.needs(needed):
             check(other, prepared)
@@ -104,11 +112,18 @@ def used(run: runs.Run, data: Data, item: Item) -> tuple[dict[str, np.ndarray], 
     where, notes = sides(data, item), list(data.notes)
     if run.params.get("normalise") != "speaker":
         return where, notes
-    try:
-        where, more = short_speakers.without(data.table, where, optional=list(item.sides.beside))
-    except WorkbenchError as error:
-        raise WorkbenchError(f"protocol {item.protocol!r}, fold {item.fold!r}, {run.name}: {error}") from None
+    where, more = _standardised(data, where, item)
     return where, notes + more
+
+
+def _standardised(data: Data, where: dict[str, np.ndarray], item: Item) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the positions of clips that can be standardised within their speaker, and what is left out, in words."""
+    what = f"protocol {item.protocol!r}, fold {item.fold!r}"
+    try:
+        short_speakers.labelled(data.table)
+        return short_speakers.without(data.table, where, optional=list(item.sides.beside))
+    except WorkbenchError as error:
+        raise WorkbenchError(f"{what}: {error}") from None
 
 
 def usages(run: runs.Run, where: dict[str, np.ndarray], trained_on: np.ndarray) -> dict[str, np.ndarray]:

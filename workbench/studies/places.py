@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from workbench import paths
 from workbench.datasets import Corpus
 from workbench.errors import WorkbenchError
@@ -37,14 +39,21 @@ class Place:
     noted: float = 0.0
 
     @classmethod
-    def of(cls, corpus: Corpus) -> Place:
-        """Return the place of a corpus as it is now; names and sizes of files are read, no recording is opened."""
+    def of(cls, corpus: Corpus, known: pd.DataFrame | None = None) -> Place:
+        """Return the place of a corpus as it is now; names and sizes of files are read, no recording is opened.
+
+        Parameters
+        ----------
+        known : DataFrame, optional
+            Clips with the column `content` (`datasets.content`), which counts too where it is given.
+        """
         clips = corpus.clips()
         table = clips[["clip", "emotion", "speaker", "take"]].assign(
             bytes=[fingerprint(clip)["source_bytes"] for clip in clips.to_dict("records")]
         )
         root = str(Path(corpus.root).resolve())
-        return cls(corpus.label, root, digest(table.to_csv(index=False)), time.time())
+        content = [] if known is None or "content" not in known else known["content"].tolist()
+        return cls(corpus.label, root, digest([table.to_csv(index=False), *content]), time.time())
 
     @property
     def key(self) -> str:

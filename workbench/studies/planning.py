@@ -88,9 +88,10 @@ class Plan:
         """
         if protocol in splits.COUNTED:
             return None
-        wanted = by_protocol(self.profile.get("n_folds"), protocol)
-        known = self._n_speakers
-        return wanted if not wanted or protocol in splits.SHARING or known < 2 else min(wanted, known)
+        wanted, known = by_protocol(self.profile.get("n_folds"), protocol), self._n_speakers
+        if protocol in splits.SHARING or not 2 <= known < (wanted or splits.DEFAULT_FOLDS):
+            return wanted
+        return known
 
     @cached_property
     def _n_speakers(self) -> int:
@@ -190,7 +191,8 @@ def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:
         found = sorted(set(clips["emotion"])) or "none"
         raise WorkbenchError(f"study {study.name!r} needs two or more{of} of {study.classes}; the corpus has {found}")
     if chosen.get("speakers"):
-        sexes = clips.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
+        named = clips[clips["speaker"] != ""] if (clips["speaker"] != "").any() else clips
+        sexes = named.drop_duplicates("speaker").sort_values("speaker").groupby("sex")["speaker"]
         share, n_clips = -(-chosen["speakers"] // sexes.ngroups), len(clips)
         clips = clips[clips["speaker"].isin([name for _, names in sexes for name in names[:share]])]
         left_out += _counted(n_clips - len(clips), n_clips, f"profile {profile!r} uses {share} speakers of each sex")

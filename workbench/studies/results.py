@@ -16,7 +16,7 @@ import pandas as pd
 from workbench import paths, runs
 from workbench.emotions import probability_columns
 from workbench.errors import WorkbenchError
-from workbench.studies import COSTS, Study, load
+from workbench.studies import COSTS, Study, load, names
 from workbench.studies.places import Place, choose_place
 
 
@@ -123,7 +123,8 @@ def place_of(
     with_results = [places[key] for key in dict.fromkeys(key.place for key in keys)]
     what = f"study {study.name!r}{f', size {size}' if size else ''}{f', variant {variant!r}' if variant else ''}"
     if not found["runs"]:
-        raise WorkbenchError(f"{what}: no results yet; make them with: python -m workbench study run {study.name}")
+        name = study.name if study.name in names() else f"path/to/{study.name}.yaml"
+        raise WorkbenchError(f"{what}: no results yet; make them with: python -m workbench study run {name}")
     if not with_results:
         known = ", ".join(
             sorted({f"{places[_Key(*key.split('/')).place].title}/{key.split('/', 1)[1]}" for key in found["runs"]})

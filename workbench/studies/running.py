@@ -90,10 +90,12 @@ def _run(
     prepared = planning.Prepared(jobs=jobs, cluster=cluster, progress=heeding)
     if ranks.rank:
         ranks.wait()  # until the first has prepared the clips
+    before = feasibility.examine(whole, wanted, protocols or study.protocols)  # before any file is opened
+    _tell([*_left_out(whole, wanted), *before.lines], report if not ranks.rank else None)
     whole = whole.with_content(jobs=jobs, cluster=cluster, progress=heeding)
     found = feasibility.examine(whole, wanted, protocols or study.protocols)
     told, not_run = found.lines, found.not_run
-    _tell([*_left_out(whole, wanted), *told], report if not ranks.rank else None)
+    _tell([line for line in told if line not in before.lines], report if not ranks.rank else None)
     note(preparing=None, notes=told, not_run=not_run)
     usable = feasibility.sort_out(found.items, partial(making.check, prepared=prepared))
     if usable.not_run:  # clips that could not be prepared are missing
@@ -106,24 +108,28 @@ def _run(
     if not ranks.rank:
         ranks.wait()
     note(runs=[name for wave in waves for name in wave], preparing=None)
-    for wave in waves:
-        todo = [item for name, item in ranks.share(list(wave.items())) if not runs.named(name).done]
-        work = partial(making.execute, prepared=prepared, tensorboard=tensorboard, requests=requests)
-        _make(todo, work, jobs=jobs, cluster=cluster, progress=progress, study=study.name)
-        if not all(runs.named(name).done for name in wave) and requests.asked() == "stop":
-            done = sum(runs.named(name).done for wave in waves for name in wave)
-            raise Stopped(f"{done} of {sum(map(len, waves))} runs are finished")
-        ranks.wait()
-        for name, item in wave.items() if not ranks.rank else ():
-            run_conditions.record(runs.load(name), item, prepared)
-    made = [
-        items.run_of(item, prepared).shown_as(study.name, name)
-        for name, of_variant in asked.items()
-        for item in of_variant
-    ]
-    if not ranks.rank:
-        remarks = _remarks(whole, asked, protocols or study.protocols, not_run, found.warnings)
-        results.record(study, Place.of(whole.corpus), whole.size, made, remarks=remarks)
+    try:
+        for wave in waves:
+            todo = [item for name, item in ranks.share(list(wave.items())) if not runs.named(name).done]
+            work = partial(making.execute, prepared=prepared, tensorboard=tensorboard, requests=requests)
+            _make(todo, work, jobs=jobs, cluster=cluster, progress=progress, study=study.name)
+            if not all(runs.named(name).done for name in wave) and requests.asked() == "stop":
+                done = sum(runs.named(name).done for wave in waves for name in wave)
+                raise Stopped(f"{done} of {sum(map(len, waves))} runs are finished")
+            ranks.wait()
+    finally:  # what is finished is recorded, however the rest ended
+        made = [
+            items.run_of(item, prepared).shown_as(study.name, name)
+            for name, of_variant in asked.items()
+            for item in of_variant
+        ]
+        if not ranks.rank:
+            for name, item in (pair for wave in waves for pair in wave.items()):
+                if runs.named(name).done:
+                    run_conditions.record(runs.load(name), item, prepared)
+            remarks = _remarks(whole, asked, protocols or study.protocols, not_run, found.warnings)
+            finished = [run for run in made if run.done]
+            results.record(study, Place.of(whole.corpus, whole.clips), whole.size, finished, remarks=remarks)
     return made
 
 

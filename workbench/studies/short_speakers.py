@@ -41,10 +41,16 @@ def without(
     kept = {side: positions[enough[positions]] for side, positions in where.items()}
     for side, positions in kept.items():
         if not len(positions) and side not in optional:
-            raise WorkbenchError(f"no clip to {side} with is left; {note}")
+            raise WorkbenchError(f"no clip is left for {side}; {note}")
     if lost := sorted(set(emotion) - set(emotion[kept["fit"]])):
         raise WorkbenchError(f"no training clip of {', '.join(lost)} is left; {note}")
     return kept, [note]
+
+
+def labelled(table: pd.DataFrame) -> None:
+    """Raise a WorkbenchError if clips have no speaker label."""
+    if unknown := int((table["speaker"].fillna("") == "").sum()):
+        raise WorkbenchError(f"{unknown} of {len(table)} clips have no speaker label; normalise: speaker needs them")
 
 
 def rows_kept(about: pd.DataFrame, scores: np.ndarray, purpose: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 
 from workbench import standards
 from workbench.emotions import EMOTIONS, EXTRA
@@ -67,10 +68,10 @@ def whole(value, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def count(place: str, value) -> None:
-    """Test a whole number, 1 or more; None for none given."""
-    if value is not None and not whole(value, 1):
-        raise WorkbenchError(f"{place} is {value!r}, expected a whole number, 1 or more")
+def count(place: str, value, least: int = 1) -> None:
+    """Test a whole number, `least` or more; None for none given."""
+    if value is not None and not whole(value, least):
+        raise WorkbenchError(f"{place} is {value!r}, expected a whole number, {least} or more")
 
 
 def repeats(place: str, value) -> None:
@@ -178,7 +179,8 @@ REACHED: dict[str, Callable] = {
     "folds": count,
 }
 COUNTS: dict[str, Callable] = {
-    **dict.fromkeys(("n_folds", "folds"), by_protocol(count)),
+    "n_folds": by_protocol(partial(count, least=2)),
+    "folds": by_protocol(count),
     "speakers": count,
     "repeats": by_protocol(repeats),
 }
