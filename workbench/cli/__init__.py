@@ -11,7 +11,19 @@ import typer
 from rich.markup import escape
 
 from workbench.cli import bench, corpora, features, live, models, studies, timeline, weights
-from workbench.cli.common import Jobs, Json, Place, Root, RunCorpus, RunRoot, console, errors, load_run, progress, show
+from workbench.cli.common import (
+    Jobs,
+    Json,
+    ResultsRoot,
+    Root,
+    RunCorpus,
+    RunRoot,
+    console,
+    errors,
+    load_run,
+    progress,
+    show,
+)
 from workbench.errors import Stopped, WorkbenchError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -120,7 +132,7 @@ def figures(
     study: Annotated[
         str | None, typer.Option(help="All figures of this one [default: every study with results]")
     ] = None,
-    root: Place = None,
+    root: ResultsRoot = None,
     as_json: Json = False,
 ) -> None:
     """Draw figures and tables again from saved predictions, without training."""

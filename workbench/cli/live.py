@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.common import console, progress
+from workbench.cli.common import RunCorpus, RunRoot, console, progress
 
 
 def live(
@@ -15,6 +15,8 @@ def live(
     port: Annotated[int, typer.Option(min=1, max=65535)] = 8866,
     max_guests: Annotated[int, typer.Option(min=1, help="Pages and sessions at a time.")] = 4,
     minutes: Annotated[float, typer.Option(min=1, help="How long a page may last from its first Start.")] = 60,
+    corpus: RunCorpus = None,
+    root: RunRoot = None,
 ) -> None:
     """Show which emotion the light model sees and hears, live, in a browser: camera, microphone, or both.
 
@@ -23,7 +25,7 @@ def live(
     """
     from workbench.interact.live import chosen, page
 
-    found = chosen(run)
+    found = chosen(run, corpus, root)
     console.print(f"run {found.name}: {found.material}", soft_wrap=True, markup=False)
     limits = {"max_guests": max_guests, "minutes": minutes}
     for line in page.serve(found, ip=ip, port=port, progress=progress, **limits):

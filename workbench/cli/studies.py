@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from workbench.cli.common import Jobs, Json, Place, Root, errors, progress, show
+from workbench.cli.common import Jobs, Json, ResultsRoot, Root, errors, progress, show
 from workbench.errors import WorkbenchError, choose
 
 app = typer.Typer(no_args_is_help=True, help="Studies: what to run, as data; run it; its table.")
@@ -120,19 +120,19 @@ def _with_interval(value: float, low: float, high: float) -> str:
 
 @app.command("pause")
 def study_pause(name: Study) -> None:
-    """Ask whoever makes a study's runs to wait, at a checkpoint; `resume` lets them go on."""
+    """Pause a running study at its next checkpoint; `resume` continues it."""
     _ask(name, "pause")
 
 
 @app.command("resume")
 def study_resume(name: Study) -> None:
-    """Let a paused study go on. (One that was stopped or killed goes on by `run`.)"""
+    """Continue a paused study. (`run` continues one that was stopped or killed.)"""
     _ask(name, None)
 
 
 @app.command("stop")
 def study_stop(name: Study) -> None:
-    """Ask whoever makes a study's runs to end, at a checkpoint; `run` goes on from there."""
+    """Stop a running study at its next checkpoint; `run` continues it from there."""
     _ask(name, "stop")
 
 
@@ -147,7 +147,7 @@ def _ask(name: str, way: str | None) -> None:
 def study_table(
     name: Study,
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
-    root: Place = None,
+    root: ResultsRoot = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     form: Annotated[str, typer.Option("--format", help="markdown, latex, csv, html or text.")] = "markdown",
     into: Annotated[Path | None, typer.Option(help="File to write the Markdown into, between its markers.")] = None,
@@ -171,7 +171,7 @@ def study_compare(
     name: Study,
     against: Annotated[str, typer.Option(help="The variant that the others are compared with.")],
     corpus: Annotated[str | None, typer.Option(help="Corpus [default: the study's own], or NAME:TARGET")] = None,
-    root: Place = None,
+    root: ResultsRoot = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "full",
     as_json: Json = False,
 ) -> None:
