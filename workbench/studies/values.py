@@ -73,6 +73,12 @@ def count(place: str, value) -> None:
         raise WorkbenchError(f"{place} is {value!r}, expected a whole number, 1 or more")
 
 
+def n_folds(place: str, value) -> None:
+    """Test a number of folds that a protocol makes: 2 or more; None for none given."""
+    if value is not None and not whole(value, 2):
+        raise WorkbenchError(f"{place} is {value!r}, expected a whole number, 2 or more")
+
+
 def repeats(place: str, value) -> None:
     """Test a number of repeats, or a list of their seeds."""
     if not isinstance(value, list):
@@ -153,12 +159,24 @@ def published(place: str, value) -> None:
             number(f"{place}, {key}", one, 0, 100)
         elif key in (*LOSSES, *COSTS):
             number(f"{place}, {key}", one)
-        elif key in MAPPINGS:
+        elif key == "settings":
             mapping(f"{place}, {key}", one)
+        elif key in MAPPINGS:
+            numbers(f"{place}, {key}", key, one)
         elif key in WORDS:
             string(f"{place}, {key}", one)
         else:
             reached(f"{place}, {key}", one)
+
+
+def numbers(place: str, key: str, value) -> None:
+    """Test numbers by fold, seed or class: rates in percent, or numbers of neighbours; a class has several rates."""
+    for name, one in mapping(place, value).items():
+        if key == "by_class":
+            keys(f"{place}, {name}", one, RATES)
+        for what, rate in one.items() if key == "by_class" else [("", one)]:
+            low, high = (1, math.inf) if key == "n_neighbors" else (0, 100)
+            number(", ".join(filter(None, (place, str(name), what))), rate, low, high)
 
 
 def reached(place: str, value) -> None:
@@ -178,7 +196,8 @@ REACHED: dict[str, Callable] = {
     "folds": count,
 }
 COUNTS: dict[str, Callable] = {
-    **dict.fromkeys(("n_folds", "folds"), by_protocol(count)),
+    "n_folds": by_protocol(n_folds),
+    "folds": by_protocol(count),
     "speakers": count,
     "repeats": by_protocol(repeats),
 }
