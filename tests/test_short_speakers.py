@@ -94,9 +94,13 @@ def test_a_late_fusion_leaves_them_out_too(tmp_path, data_folder):
     assert sorted(clips) == sorted(FULL)
     assert sorted(runs.predictions(found["plain"]).query("usage == 'test'")["clip"]) == sorted(FULL + SHORT)
     marks = [run.params["left_out"]["clips"] for run in found["late"]]
-    told = [sum(int(note.split(": ")[1].split()[0]) for note in run.notes()) for run in found["late"]]
-    assert marks == told
-    assert all(note.startswith("late fusion, rows to ") for run in found["late"] for note in run.notes())
+    members = [run.predictions().query("usage != 'train'").groupby("usage")["speaker"] for run in found["plain"]]
+    assert marks == [sum((~standards.enough(of)).sum() for _, of in speakers) for speakers in members]
+    notes = [note for run in found["late"] for note in run.notes()]
+    assert set(notes) <= {
+        f"late fusion late, rows to {purpose}: speakers with fewer than {LEAST} clips are left out (normalise: speaker)"
+        for purpose in ("learn from", "test")
+    }, "the same in every fold"
 
 
 @pytest.mark.parametrize(
