@@ -130,7 +130,8 @@ class Run:
     def corpus_and_root(self) -> str:
         """The corpus that the run was made on, and its absolute folder where that is recorded."""
         roots = self.conditions().get("roots", [])
-        return f"{self.params['corpus']} at {roots[-1]}" if roots else self.params["corpus"]
+        corpus = self.params.get("corpus", "no recorded corpus")
+        return f"{corpus} at {roots[-1]}" if roots else corpus
 
     def conditions(self) -> dict:
         """Return the conditions of the run, {} if none are recorded: `roots`, `takes`, `speakers`, `fitted`, ...
@@ -244,7 +245,7 @@ def named_like(name: str | Path) -> list[Run]:
 
 def _made_on(run: Run, corpus: str | None, root: str | Path | None) -> bool:
     same_root = root is None or str(Path(root).expanduser().resolve()) in run.conditions().get("roots", ())
-    return corpus in (None, run.params["corpus"]) and same_root
+    return corpus in (None, run.params.get("corpus")) and same_root
 
 
 def by_name(several: Run | str | Iterable[Run | str]) -> dict[str, Run]:
