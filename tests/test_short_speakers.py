@@ -9,6 +9,7 @@ from workbench import datasets, runs, standards, studies
 from workbench.errors import WorkbenchError
 from workbench.recipes import digest
 from workbench.studies import running
+from workbench.training import Clips
 
 AUDIO = {"name": "embeddings", "inputs": "audio", "width": 6, "norm": True}
 ROWS = {"audio": {"name": "logistic_regression", "inputs": "audio", "grid": {"C": [1.0]}}}
@@ -86,6 +87,13 @@ def test_where_no_speaker_is_short_parameters_and_folders_are_as_before(tmp_path
             assert run.folder.name.endswith(digest(run.params))
             assert run.notes() == []
             assert not (run.folder / "notes.json").exists()
+
+
+def test_every_clip_is_checked_once_before_training_also_those_to_test(tmp_path, data_folder, monkeypatch):
+    checked, check = [], Clips.check
+    monkeypatch.setattr(Clips, "check", lambda clips, some: checked.extend(some) or check(clips, some))
+    assert len(made(corpus(tmp_path, FULL), "other")["other"]) == 2
+    assert sorted(checked) == sorted([*range(len(FULL))] * 2), "in each of two folds"
 
 
 def test_a_late_fusion_leaves_them_out_too(tmp_path, data_folder):

@@ -16,8 +16,8 @@ from rich.table import Column, Table
 
 console, errors = Console(), Console(stderr=True)
 Root = Annotated[Path | None, typer.Option(help="Folder of the recordings [default: data/raw/NAME]")]
-RunCorpus = Annotated[str | None, typer.Option("--corpus", help="Corpus that the run was trained on [default: any].")]
-RunRoot = Annotated[Path | None, typer.Option("--root", help="Folder that the run was trained on [default: any].")]
+RunCorpus = Annotated[str | None, typer.Option("--corpus", help="Corpus that the run was trained on; any by default.")]
+RunRoot = Annotated[Path | None, typer.Option("--root", help="Folder that the run was trained on; any by default.")]
 ResultsRoot = Annotated[Path | None, typer.Option(help="Folder of the recordings, where results are on several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
