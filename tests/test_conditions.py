@@ -12,7 +12,9 @@ import soundfile as sf
 from test_studies_tables import ALL, HALF, as_published, both, cell, columns, predictions, study, table_of
 
 from workbench import datasets, evaluation, figures, runs, studies
+from workbench.cli.common import load_run
 from workbench.errors import WorkbenchError
+from workbench.interact import asked
 from workbench.studies import conditions, making, planning, results, running, tables, writing
 from workbench.studies.places import Place
 from workbench.studies.reached import reached
@@ -87,6 +89,49 @@ def test_the_latest_run_is_that_of_the_corpus_that_is_meant(two_corpora):
         WorkbenchError, match=r"no finished run 'audio_models/svm_rbf' on ravdess: choose from folder at"
     ):
         runs.load("audio_models/svm_rbf", corpus="ravdess")
+
+
+def test_a_full_run_name_is_refused_on_another_corpus_or_root(two_corpora):
+    name = runs.load("audio_models/svm_rbf", root=two_corpora["a"]).name
+    assert runs.load(name, corpus="folder", root=two_corpora["a"]).name == name
+    for given in ({"corpus": "ravdess"}, {"root": two_corpora["b"]}):
+        for path in (name, runs.load(name).folder):
+            with pytest.raises(
+                WorkbenchError, match=r"no finished run '.*' on .*: choose from folder at .*/a, profile"
+            ):
+                runs.load(path, **given)
+
+
+def finished(variant, root, size, **params):
+    """Return a finished run without results, on the demo corpus at a root."""
+    about = {"study": "thread", "variant": variant, "corpus": "demo", "protocol": "random", "fold": "f", "seed": 0}
+    made = runs.make(about | {"size": size} | params)
+    made.begin()
+    (made.folder / "conditions.json").write_text(json.dumps({"roots": [root]}))
+    (made.folder / "done").touch()
+    return made
+
+
+def test_another_profile_of_the_same_corpus_and_root_is_no_other_corpus(data_folder, capsys, monkeypatch):
+    read = []
+    monkeypatch.setattr(runs, "_read", lambda folder, given=runs._read: read.append(folder) or given(folder))
+    for size in ("smoke", "demo"):
+        finished("n0", "/x/demo", size)
+    assert load_run("thread/n0").material.startswith("demo at /x/demo, profile ")
+    assert "others" not in capsys.readouterr().err
+    assert len(read) == len(set(read)) == 2, "every params.yaml is parsed once"
+    finished("n0", "/y/demo", "smoke", data="y")
+    load_run("thread/n0")
+    assert "(--corpus, --root): demo at /x/demo" in capsys.readouterr().err
+
+
+def test_conditions_are_read_once_when_runs_are_grouped(data_folder, monkeypatch):
+    made, read = [finished("n0", root, "smoke", data=root) for root in ("/x/demo", "/y/demo")], []
+    text = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, *args, **named: read.append(path) or text(path, *args, **named))
+    first, second = asked.grouped(made), asked.grouped(made)
+    assert len(first) == len(second) == 2
+    assert sorted(read) == sorted(run.folder / "conditions.json" for run in made)
 
 
 def test_a_corpus_whose_content_changes_begins_a_table_of_its_own(two_corpora):
@@ -454,10 +499,10 @@ def test_what_is_finished_is_in_the_table_also_where_a_study_ends_in_an_error(ca
             raise WorkbenchError("the disk is full")
         return execute(item, *args, **kwargs)
 
-    monkeypatch.setattr(making, "execute", broken)
-    code, _, problem = call("study", "run", "audio_models", *options, "--variants", "knn,svm_rbf", "--jobs", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(making, "execute", broken)
+        code, _, problem = call("study", "run", "audio_models", *options, "--variants", "knn,svm_rbf", "--jobs", 1)
     assert (code, "the disk is full" in problem) == (1, True)
-    monkeypatch.undo()
     assert {run.params["variant"] for run in results.results("audio_models", corpus="folder", root=root)} == {"knn"}
     assert runs.load("audio_models/knn", root=root).params["variant"] == "knn"
 

@@ -68,6 +68,15 @@ WHOLE = {
 LATE = ("variants", "late")
 CASES = [
     # place in the file, new value (... takes the key away), words of the error
+    (("profiles", "smoke", "n_folds"), 1, "n_folds is 1, expected a whole number, 2 or more"),
+    (("profiles", "full", "n_folds"), {"random": 1}, "n_folds is 1, expected a whole number, 2 or more"),
+    (("profiles", "a/b"), {"n_folds": 2}, "profile 'a/b': expected a name without '/' and ','"),
+    (("profiles", "a,b"), {"n_folds": 2}, "profile 'a,b': expected a name without '/' and ','"),
+    (("variants", "face", "published", "by_fold"), {"f1": "high"}, "by_fold, f1 is 'high', expected a number"),
+    (("variants", "face", "published", "by_seed"), {27: 101}, "by_seed, 27 is 101, expected a number, 0 to 100"),
+    (("variants", "face", "published", "by_class"), {"sad": 3}, "by_class, sad is 3, expected a mapping"),
+    (("variants", "face", "published", "by_class"), {"sad": {"f1": "x"}}, "by_class, sad, f1 is 'x', expected"),
+    (("variants", "face", "published", "n_neighbors"), {27: 0}, "n_neighbors, 27 is 0, expected a number, 1 or more"),
     (("trainin",), {"epochs": 2}, "unknown key of a study 'trainin'.*did you mean 'training'"),
     (("title",), 3, "title is 3, expected text"),
     (("title",), None, "title is None, expected text"),

@@ -323,6 +323,18 @@ def test_a_rule_goes_by_the_member_that_is_there(made, monkeypatch):
     assert room.predictor(made["mean"][0])([{}])[0] == pytest.approx([0.2, 0.8])
 
 
+def test_a_fusion_whose_members_are_not_finite_tells_it_from_members_without_input(made, monkeypatch):
+    from workbench.predict import systems as room
+
+    answers = {"audio_cnn": np.array([np.nan, np.nan]), "video_lrcn": None}
+    monkeypatch.setattr(room, "_network", lambda run: lambda clips: [answers[run.params["variant"]]] * len(clips))
+    for variant in ("mean", "logs"):
+        assert room.predictor(made[variant][0])([{}]) == [None]
+    assert np.isnan(room.predictor(made["mean"][0], finite=False)([{}])[0]).all()
+    answers["audio_cnn"] = None
+    assert room.predictor(made["mean"][0], finite=False)([{}]) == [None]
+
+
 @pytest.mark.parametrize(
     ("variant", "message"),
     [

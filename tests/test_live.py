@@ -355,6 +355,11 @@ def test_a_run_that_cannot_be_asked_is_refused(data_folder, run):
     (data_folder / "runs").mkdir(parents=True)
     mine = bench.untrained(data_folder / "runs", size="smoke")
     assert live.chosen().name == live.chosen("light/three_streams").name == mine.name
+    for name in (None, "light", mine.name):
+        with pytest.raises(WorkbenchError, match=r"no finished run .* on ravdess: choose from"):
+            live.chosen(name, "ravdess")
+        with pytest.raises(WorkbenchError, match=r"no finished run .* on .*elsewhere: choose from"):
+            live.chosen(name, root=data_folder / "elsewhere")
     params = mine.params | {"variant": "lrcn", "encoders": {"video": {"name": "lrcn"}}, "fusion": None}
     other = runs.make(params)
     other.begin()

@@ -149,7 +149,8 @@ def test_probabilities_that_are_not_finite_are_no_answer(tmp_path, sound):
     (answer,) = predict([sound], run)
     assert nothing(answer)
     assert answer["readable"]
-    assert "so no emotion is given" in answer["reason"]
+    assert answer["reason"].endswith(f"run {run.name}: its probabilities are not finite, so no emotion is given")
+    assert predictor(run)([{"mfcc": np.zeros((60, 40), np.float32)}]) == [None]
 
 
 def test_an_array_that_few_recordings_have_is_not_standardised(tmp_path, voice):

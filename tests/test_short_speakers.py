@@ -9,6 +9,7 @@ from workbench import datasets, runs, standards, studies
 from workbench.errors import WorkbenchError
 from workbench.recipes import digest
 from workbench.studies import running
+from workbench.training import Clips
 
 AUDIO = {"name": "embeddings", "inputs": "audio", "width": 6, "norm": True}
 ROWS = {"audio": {"name": "logistic_regression", "inputs": "audio", "grid": {"C": [1.0]}}}
@@ -88,15 +89,26 @@ def test_where_no_speaker_is_short_parameters_and_folders_are_as_before(tmp_path
             assert not (run.folder / "notes.json").exists()
 
 
+def test_every_clip_is_checked_once_before_training_also_those_to_test(tmp_path, data_folder, monkeypatch):
+    checked, check = [], Clips.check
+    monkeypatch.setattr(Clips, "check", lambda clips, some: checked.extend(some) or check(clips, some))
+    assert len(made(corpus(tmp_path, FULL), "other")["other"]) == 2
+    assert sorted(checked) == sorted([*range(len(FULL))] * 2), "in each of two folds"
+
+
 def test_a_late_fusion_leaves_them_out_too(tmp_path, data_folder):
     found = made(corpus(tmp_path, FULL + SHORT), "plain", "other", "late")
     clips = runs.predictions(found["late"])["clip"]
     assert sorted(clips) == sorted(FULL)
     assert sorted(runs.predictions(found["plain"]).query("usage == 'test'")["clip"]) == sorted(FULL + SHORT)
     marks = [run.params["left_out"]["clips"] for run in found["late"]]
-    told = [sum(int(note.split(": ")[1].split()[0]) for note in run.notes()) for run in found["late"]]
-    assert marks == told
-    assert all(note.startswith("late fusion, rows to ") for run in found["late"] for note in run.notes())
+    members = [run.predictions().query("usage != 'train'").groupby("usage")["speaker"] for run in found["plain"]]
+    assert marks == [sum((~standards.enough(of)).sum() for _, of in speakers) for speakers in members]
+    notes = [note for run in found["late"] for note in run.notes()]
+    assert set(notes) <= {
+        f"late fusion late, rows to {purpose}: speakers with fewer than {LEAST} clips are left out (normalise: speaker)"
+        for purpose in ("learn from", "test")
+    }, "the same in every fold"
 
 
 @pytest.mark.parametrize(

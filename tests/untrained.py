@@ -34,7 +34,14 @@ def untrained(folder, modality, *, encoders=None, recipe=None, **changes):
 
 def clips():
     """Return what a run was tested on."""
-    about = {"clip": list("abcdef"), "speaker": list("xxyyzz"), "emotion": CLASSES * 2, "sex": "", "take": ""}
+    about = {
+        "clip": list("abcdef"),
+        "speaker": list("xxyyzz"),
+        "emotion": CLASSES * 2,
+        "sex": "",
+        "take": "",
+        "speaker_clips": 2,
+    }
     return pd.DataFrame(about)
 
 

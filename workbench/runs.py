@@ -123,9 +123,15 @@ class Run:
 
     @property
     def material(self) -> str:
-        """The corpus that the run was made on, and its folder (absolute), in words: ``demo at PATH``."""
+        """Corpus, absolute folder and profile, in words: ``demo at /data/raw/demo, profile demo``."""
+        return f"{self.corpus_and_root}, profile {self.params.get('size', 'unknown')}"
+
+    @property
+    def corpus_and_root(self) -> str:
+        """The corpus that the run was made on, and its absolute folder where that is recorded."""
         roots = self.conditions().get("roots", [])
-        return f"{self.params.get('corpus', 'unknown')}{f' at {roots[-1]}' if roots else ''}"
+        corpus = self.params.get("corpus", "no recorded corpus")
+        return f"{corpus} at {roots[-1]}" if roots else corpus
 
     def conditions(self) -> dict:
         """Return the conditions of the run, {} if none are recorded: `roots`, `takes`, `speakers`, `fitted`, ...
@@ -202,6 +208,17 @@ def load(name: str | Path, *, corpus: str | None = None, root: str | Path | None
     WorkbenchError
         If there is none; the finished runs' names (without folds) are listed, or the corpora of those of this name.
     """
+    return matching(name, corpus=corpus, root=root)[0]
+
+
+def matching(name: str | Path, *, corpus: str | None = None, root: str | Path | None = None) -> list[Run]:
+    """Return all finished runs that `load` chooses from, the one that it returns first.
+
+    Raises
+    ------
+    WorkbenchError
+        As `load`.
+    """
     folder = next((path for path in (Path(name), paths.runs() / name) if (path / "params.yaml").exists()), None)
     if folder is not None:
         run = _read(folder)
@@ -216,7 +233,7 @@ def load(name: str | Path, *, corpus: str | None = None, root: str | Path | None
     if not chosen:
         known = sorted({"/".join(run.folder.parts[-3:-1]) for run in find()}) or ["none yet: run a study first"]
         raise WorkbenchError(f"no finished run {str(name)!r} under {paths.runs()}: choose from {', '.join(known)}")
-    return chosen[0]
+    return chosen
 
 
 def named_like(name: str | Path) -> list[Run]:

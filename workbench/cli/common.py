@@ -16,8 +16,8 @@ from rich.table import Column, Table
 
 console, errors = Console(), Console(stderr=True)
 Root = Annotated[Path | None, typer.Option(help="Folder of the recordings [default: data/raw/NAME]")]
-RunCorpus = Annotated[str | None, typer.Option("--corpus", help="Corpus that the run was trained on [default: any].")]
-RunRoot = Annotated[Path | None, typer.Option("--root", help="Folder that the run was trained on [default: any].")]
+RunCorpus = Annotated[str | None, typer.Option("--corpus", help="Corpus that the run was trained on; any by default.")]
+RunRoot = Annotated[Path | None, typer.Option("--root", help="Folder that the run was trained on; any by default.")]
 ResultsRoot = Annotated[Path | None, typer.Option(help="Folder of the recordings, where results are on several.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Processes.")]
@@ -25,10 +25,10 @@ Accept = Annotated[bool, typer.Option("--accept-licence", help="I have read the 
 
 
 def progress(items, *, total=None, description="", unit="", done=0):
-    """Show a bar on the error stream while going through `items`; with unit "B", the items are numbers of bytes.
+    """Show a bar on stderr while going through `items`; with unit "B", the items are numbers of bytes.
 
     `rich.progress.track` waits for a thread of its own when it is given up. Where the garbage collector gives it up
-    within the thread that draws, which holds what the other waits for, neither goes on, nor does whoever prints next.
+    within the thread that draws, which holds what the other waits for, neither goes on, and later prints wait too.
     """
     from rich import progress as bars
 
@@ -45,15 +45,16 @@ def progress(items, *, total=None, description="", unit="", done=0):
 
 
 def load_run(name: str, corpus: str | None = None, root: Path | None = None):
-    """Return the run of this name (`runs.load`); print to stderr which it is, and on which corpus it was made.
+    """Return the run of this name (`runs.load`). Print its name, corpus, folder and profile to stderr.
 
-    Other corpora that runs of this name were made on are printed, too.
+    Print also the other corpora and folders that have runs of this name, unless `corpus` or `root` is given.
     """
     from workbench import runs
 
-    run = runs.load(name, corpus=corpus, root=root)
+    found = runs.matching(name, corpus=corpus, root=root)
+    run = found[0]
     errors.print(escape(f"run {run.name}: {run.material}"), soft_wrap=True)
-    others = set() if corpus or root else {one.material for one in runs.named_like(name)} - {run.material}
+    others = set() if corpus or root else {one.corpus_and_root for one in found} - {run.corpus_and_root}
     if others:
         known = "; ".join(sorted(others))
         errors.print(escape(f"runs of this name on others (--corpus, --root): {known}"), soft_wrap=True)

@@ -25,7 +25,7 @@ def live(
     """
     from workbench.interact.live import chosen, page
 
-    found = chosen(run, corpus=corpus, root=root)
+    found = chosen(run, corpus, root)
     console.print(f"run {found.name}: {found.material}", soft_wrap=True, markup=False)
     limits = {"max_guests": max_guests, "minutes": minutes}
     for line in page.serve(found, ip=ip, port=port, progress=progress, **limits):

@@ -120,19 +120,19 @@ def _with_interval(value: float, low: float, high: float) -> str:
 
 @app.command("pause")
 def study_pause(name: Study) -> None:
-    """Ask whoever makes a study's runs to wait, at a checkpoint; `resume` lets them go on."""
+    """Pause a running study at its next checkpoint; `resume` continues it."""
     _ask(name, "pause")
 
 
 @app.command("resume")
 def study_resume(name: Study) -> None:
-    """Let a paused study go on. (One that was stopped or killed goes on by `run`.)"""
+    """Continue a paused study. (`run` continues one that was stopped or killed.)"""
     _ask(name, None)
 
 
 @app.command("stop")
 def study_stop(name: Study) -> None:
-    """Ask whoever makes a study's runs to end, at a checkpoint; `run` goes on from there."""
+    """Stop a running study at its next checkpoint; `run` continues it from there."""
     _ask(name, "stop")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import pandas as pd
 
@@ -92,8 +94,18 @@ def _name(run: runs.Run) -> str:
 
 def _corpus(run: runs.Run) -> str:
     """Return the corpus of a run as file names have it, with its folder: runs on two corpora of one name stay apart."""
-    places = [Place(run.params["corpus"], root).slug for root in run.conditions().get("roots", ())]
-    return ", ".join(places) or run.params["corpus"]
+    path, corpus = run.folder / "conditions.json", run.params["corpus"]
+    return _slugs(path, path.stat().st_mtime_ns, corpus) if path.exists() else corpus
+
+
+@lru_cache(maxsize=4096)
+def _slugs(path: Path, changed: int, corpus: str) -> str:
+    """Return the slugs of the corpus at the roots in `conditions.json`; a file is read once as long as it is the same.
+
+    `changed`: when the file was written, in ns.
+    """
+    roots = json.loads(path.read_text()).get("roots", ())
+    return ", ".join(Place(corpus, root).slug for root in roots) or corpus
 
 
 def _made(run: runs.Run) -> float:

@@ -82,7 +82,11 @@ class PredictionPanel(Pictured, anywidget.AnyWidget):
     def _load(self) -> None:
         """Read the chosen run's models."""
         self._run = self._runs[choose("run", self.run, self._runs)]
-        self._ask, self._parts, self._recipe = predictor(self._run), by_modality(self._run), recipe_of(self._run)
+        self._ask, self._parts, self._recipe = (
+            predictor(self._run, finite=False),
+            by_modality(self._run),
+            recipe_of(self._run),
+        )
 
     def _another_run(self, _=None) -> None:
         self._load()

@@ -80,7 +80,7 @@ def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
         recording); `notes` (what was missing, in words); `run`; `corpus` (label of the one that the run was trained
         on) and `synthetic` (whether that one is).
     """
-    answer, recipe = predictor(run), recipe_of(run)
+    answer, recipe = predictor(run, finite=False), recipe_of(run)
     found = (prepared(str(file), recipe) for file in files)
     if run.transductive:
         return answers_of(list(found), run, answer)
@@ -88,7 +88,10 @@ def predict(files: Iterable[str | Path], run: runs.Run) -> list[dict]:
 
 
 def answers_of(files: Sequence[PreparedFile], run: runs.Run, answer: Callable[..., Answers]) -> list[dict]:
-    """Return the answers on files, as `predict` gives them; `answer` is the run's `predictor`."""
+    """Return the answers on files, as `predict` gives them; `answer` is the run's `predictor`.
+
+    With ``predictor(run, finite=False)`` the reason tells probabilities that are not finite from unusable files.
+    """
     arrays = [file.arrays for file in files]
     few, notes = too_few(run, arrays), []
     if run.transductive and not few:
@@ -121,7 +124,7 @@ def _decodes(file: str) -> bool:
 
 
 def described(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return what is made of a clip's landmarks; nobody's neutral face is at hand, so the person is the average one."""
+    """Return features of a clip's landmarks; the neutral face is the average one, as there is no picture of it."""
     if "landmarks" not in arrays:
         return {}
     names = ("action_units_stranger", "fp68")
@@ -152,6 +155,9 @@ def _answered(file: PreparedFile, run: runs.Run, found: np.ndarray | None, few: 
         reason, notes = file.notes[0], []
     elif found is None:
         reason = few or f"{file.file}: nothing that run {run.name} can use, so no emotion is given"
+    elif not np.isfinite(found).all():
+        reason = f"{file.file}: run {run.name}: its probabilities are not finite, so no emotion is given"
+        found = None
     if found is not None and "action_units" in file.arrays and "action_units" in arrays_read(run):
         notes = [*notes, f"{file.file}: no neutral picture of the person, action units are fitted on the average face"]
     shares = np.full(len(classes), np.nan) if found is None else found

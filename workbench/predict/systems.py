@@ -50,13 +50,18 @@ def _refuse(run: runs.Run, what: str, broken: Sequence[str]) -> None:
 Answers = list[np.ndarray | None]
 
 
-def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], Answers]:
+def predictor(run: runs.Run, *, finite: bool = True) -> Callable[[Sequence[Mapping[str, np.ndarray]]], Answers]:
     """Return a function from clips' arrays to the probabilities (C,) of each.
 
     It gives None where a clip has nothing that the run can use, or the probabilities are not finite. What a fused
     network misses is put at its training mean, or at 0; a stacked fusion that misses a member passes on what the other
     members say (their mean), and a rule goes by the others. A run that standardises within each speaker takes the clips
     as those of one speaker, and gives None for all of them where there are fewer than `standards.LEAST`.
+
+    Parameters
+    ----------
+    finite : bool
+        With False, probabilities that are not finite are returned as they are, in place of None.
 
     Raises
     ------
@@ -69,17 +74,35 @@ def predictor(run: runs.Run) -> Callable[[Sequence[Mapping[str, np.ndarray]]], A
     def answer(clips):
         if needs and sum(_has(clip, needs) for clip in clips) < LEAST:
             return [None] * len(clips)
-        return [None if one is None or not np.isfinite(one).all() else one for one in ask(clips)]
+        return _finite(ask(clips)) if finite else ask(clips)
 
     return answer
 
 
+def _finite(answers: Sequence[np.ndarray | None]) -> Answers:
+    return [None if one is None or not np.isfinite(one).all() else one for one in answers]
+
+
 def _predictor(run: runs.Run) -> Callable[..., Answers]:
     if "members" in run.params:
-        parts = [_once(predictor(member), arrays_read(member), member) for member in members(run)]
-        joined = _ruled(run) if "rule" in run.params else _stacked(run)
-        return lambda clips: joined(list(zip(*(one(clips) for one in parts), strict=True)))
+        return _late_fusion(run)
     return _classical(run) if "classical" in run.params else _network(run)
+
+
+def _late_fusion(run: runs.Run) -> Callable[..., Answers]:
+    """Return the answers of a late fusion: NaN where it has none because a member's probabilities are not finite."""
+    parts = [_once(predictor(member, finite=False), arrays_read(member), member) for member in members(run)]
+    joined = _ruled(run) if "rule" in run.params else _stacked(run)
+
+    def answer(clips):
+        given = list(zip(*(one(clips) for one in parts), strict=True))
+        out = joined([_finite(of_clip) for of_clip in given])
+        for i, of_clip in enumerate(given):
+            if out[i] is None and any(one is not None and not np.isfinite(one).all() for one in of_clip):
+                out[i] = np.full(len(run.params["classes"]), np.nan)
+        return out
+
+    return answer
 
 
 def too_few(run: runs.Run, clips: Sequence[Mapping[str, np.ndarray]]) -> str:

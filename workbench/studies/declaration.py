@@ -128,9 +128,10 @@ def check_variants(study: Study) -> None:
         For a variant that is nothing, or two things at once; for a key without effect on what it is; for `members` or
         `start` that name no variant of the study, or lead back to the variant itself.
     """
-    for name in study.variants:  # names of folders, and of lists on the command line
-        if set(name) & set("/,\n"):
-            raise WorkbenchError(f"variant {name!r}: expected a name without '/' and ','")
+    for kind, names in {"variant": study.variants, "profile": study.profiles}.items():
+        for name in names:  # of folders, in keys of results, and in lists on the command line
+            if set(name) & set("/,\n"):
+                raise WorkbenchError(f"{kind} {name!r}: expected a name without '/' and ','")
     for profile, changes in study.profiles.items():
         for name in changes.get("variants", {}):
             choose(f"variant in profile {profile!r}", name, study.variants)

@@ -71,7 +71,8 @@ def check(item: Item, prepared: Prepared) -> None:
         _, validation = plan.inner_split(item.protocol, item.sides, item.seed)
         learned = item.sides.train if settings.get("learn_from") == "train" else validation
         for positions, purpose in ((learned, "learn from"), (item.sides.test, "test")):
-            short_speakers.rows_kept(plan.takes.iloc[positions], np.empty((len(positions), 0)), purpose)
+            about = plan.takes.iloc[positions]
+            short_speakers.rows_kept(about, np.empty((len(about), 0)), item.variant, purpose)
     for needed in NEEDED:
         for other in item.needs(needed):
             check(other, prepared)
@@ -155,7 +156,8 @@ def _train(run: runs.Run, data: Data, item: Item, *, tensorboard: bool, requests
     """
     params, (where, notes) = run.params, used(run, data, item)
     clips = _clips(run, item, data)
-    clips.check(np.concatenate(list(where.values())))  # those to test as well: no training is lost for one of them
+    others = [positions for side, positions in where.items() if side not in ("fit", "validation")]
+    clips.check(np.concatenate(others))  # before training; `fit` checks the rest
     settings = Settings(**params["training"])
     torch.manual_seed(item.seed)
     model = build(params["encoders"], len(params["classes"]), fusion=params["fusion"])
@@ -260,8 +262,8 @@ def _join(run: runs.Run) -> None:
     else:
         about, scores = _rows_to_learn(params, tables)
         if params.get("normalise") == "speaker":
-            about, scores, notes = short_speakers.rows_kept(about, scores, "learn from")
-            tested, given, more = short_speakers.rows_kept(tested, given, "test")
+            about, scores, notes = short_speakers.rows_kept(about, scores, params["variant"], "learn from")
+            tested, given, more = short_speakers.rows_kept(tested, given, params["variant"], "test")
             notes += more
         scores, given = (
             stacking.presented(x, params["stacking"], speakers=rows["speaker"], normalise=params.get("normalise"))

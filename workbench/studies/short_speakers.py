@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,11 +53,17 @@ def labelled(table: pd.DataFrame) -> None:
         raise WorkbenchError(f"{unknown} of {len(table)} clips have no speaker label; normalise: speaker needs them")
 
 
-def rows_kept(about: pd.DataFrame, scores: np.ndarray, purpose: str) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
+def rows_kept(
+    about: pd.DataFrame, scores: np.ndarray, variant: str, purpose: str
+) -> tuple[pd.DataFrame, np.ndarray, list[str]]:
     """Return a late fusion's rows (n, ...) and scores (n, members x classes) without such speakers, and a note.
+
+    The note has no counts, so that it is the same in every fold; parameter `left_out` of the run counts the rows.
 
     Parameters
     ----------
+    variant : str
+        The late fusion, for the note.
     purpose : str
         What the rows are for, in words: `learn from`, `test`.
 
@@ -66,19 +72,25 @@ def rows_kept(about: pd.DataFrame, scores: np.ndarray, purpose: str) -> tuple[pd
     WorkbenchError
         If no row, or no row of an emotion, is left.
     """
-    if not (note := standards.left_out(about["speaker"])):
+    if not (counts := standards.left_out(about["speaker"])):
         return about, scores, []
-    note, enough = f"late fusion, rows to {purpose}: {note}", standards.enough(about["speaker"])
+    what, enough = f"late fusion {variant}, rows to {purpose}", standards.enough(about["speaker"])
     lost = sorted(set(about["emotion"]) - set(about["emotion"][enough]))
     if lost and (purpose != "test" or not enough.any()):
-        raise WorkbenchError(f"no clip of {', '.join(lost)} is left; {note}")
+        raise WorkbenchError(f"no clip of {', '.join(lost)} is left; {what}: {counts}")
+    note = f"{what}: speakers with fewer than {standards.LEAST} clips are left out (normalise: speaker)"
     return about[enough].reset_index(drop=True), scores[enough], [note]
 
 
 def marked(params: dict, data: Data) -> dict:
     """Return parameters of a run that standardises within speakers, with how many clips it leaves out, if any."""
-    short = int((~standards.enough(data.table["speaker"])).sum())
-    return params | ({"left_out": {"clips": short, "least": standards.LEAST}} if short else {})
+    return params | _mark([data.table["speaker"]])
+
+
+def _mark(sides: Iterable[pd.Series]) -> dict:
+    """Return the parameter that counts the clips left out, each side's speakers by themselves; {} if there are none."""
+    short = sum(int((~standards.enough(speakers)).sum()) for speakers in sides)
+    return {"left_out": {"clips": short, "least": standards.LEAST}} if short else {}
 
 
 def mark_of_fusion(params: dict, item: Item, tables: Sequence[pd.DataFrame]) -> dict:
@@ -95,9 +107,5 @@ def mark_of_fusion(params: dict, item: Item, tables: Sequence[pd.DataFrame]) -> 
     if usage == "validation":
         _, learned = plan.inner_split(item.protocol, fold, item.seed)
     shared = set.intersection(*(set(table["take"]) for table in tables))
-    short = 0
-    for positions in (learned, fold.test):
-        takes = plan.takes.iloc[positions]
-        takes = takes[takes["take"].isin(shared)]
-        short += int((~standards.enough(takes["speaker"])).sum())
-    return {"left_out": {"clips": short, "least": standards.LEAST}} if short else {}
+    sides = [plan.takes.iloc[positions] for positions in (learned, fold.test)]
+    return _mark(takes.loc[takes["take"].isin(shared), "speaker"] for takes in sides)

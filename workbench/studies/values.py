@@ -154,12 +154,24 @@ def published(place: str, value) -> None:
             number(f"{place}, {key}", one, 0, 100)
         elif key in (*LOSSES, *COSTS):
             number(f"{place}, {key}", one)
-        elif key in MAPPINGS:
+        elif key == "settings":
             mapping(f"{place}, {key}", one)
+        elif key in MAPPINGS:
+            numbers(f"{place}, {key}", key, one)
         elif key in WORDS:
             string(f"{place}, {key}", one)
         else:
             reached(f"{place}, {key}", one)
+
+
+def numbers(place: str, key: str, value) -> None:
+    """Test numbers by fold, seed or class: rates in percent, or numbers of neighbours; a class has several rates."""
+    for name, one in mapping(place, value).items():
+        if key == "by_class":
+            keys(f"{place}, {name}", one, RATES)
+        for what, rate in one.items() if key == "by_class" else [("", one)]:
+            low, high = (1, math.inf) if key == "n_neighbors" else (0, 100)
+            number(", ".join(filter(None, (place, str(name), what))), rate, low, high)
 
 
 def reached(place: str, value) -> None:

@@ -12,13 +12,17 @@ from workbench.models.streams import Stream
 STUDY = "light"
 
 
-def chosen(name: str | None = None, *, corpus: str | None = None, root: str | Path | None = None) -> runs.Run:
+def chosen(name: str | None = None, corpus: str | None = None, root: str | Path | None = None) -> runs.Run:
     """Return the run of this name (`runs.load`), or the latest finished speaker-disjoint run of study `light`.
 
     Parameters
     ----------
-    corpus, root : optional
-        What it was trained on, as `runs.load` takes them.
+    name : str, optional
+        A run's folder, its name, or the beginning of its name.
+    corpus : str, optional
+        Only runs on this corpus, `NAME` or `NAME:TARGET`; by default on any.
+    root : str or Path, optional
+        Only runs on the recordings in this folder.
 
     Raises
     ------
