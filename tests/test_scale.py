@@ -7,76 +7,37 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import psutil
 import pytest
-import torch
-from waiting import until
+from waiting import started, until
+from worker_functions import complain, exit_at_once, fatal, fatal_once, leisurely, process, slow_first, square
+from worker_threads import threads
 
 from workbench import prepare, studies
 from workbench.errors import WorkbenchError
-from workbench.scale import fan_out, numerics
-from workbench.scale.cluster import Cluster
+from workbench.scale import fan_out
+from workbench.scale.cluster import Cluster, connect
 from workbench.scale.processes import AHEAD
 from workbench.studies import running
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
 
 
-def square(item):
-    return item * item
+def environment(**changes):
+    """Return the environment of a process that imports the workbench and the modules of the tests."""
+    return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"} | changes
 
 
-def fatal(item, deadly=()):
-    if item in deadly:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return item * item
-
-
-def fatal_once(item, folder):
-    """Kill the process the first time an item is seen."""
-    first = Path(folder) / str(item)
-    if item % 3 == 0 and not first.exists():
-        first.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return item * item
-
-
-def complain(item):
-    if item == 3:
-        raise ValueError(f"item {item} is odd")
-    return item
-
-
-def slow_first(item):
-    time.sleep(1.0 if item == 0 else 0)
-    return item
-
-
-def threads(item):
-    import cv2
-
-    blas = [library["num_threads"] for library in numerics._controller().info()]
-    return {torch.get_num_threads(), cv2.getNumThreads(), *blas}
-
-
-def process(item):
-    return os.getpid()
-
-
-def exit_at_once(item):
-    os._exit(3)
-
-
-def test_no_items_start_no_process():
-    began = time.monotonic()
+def test_no_items_start_no_process(monkeypatch):
+    monkeypatch.setattr("workbench.scale.processes._CONTEXT.Process.start", lambda _: pytest.fail("a process started"))
     assert list(fan_out(square, [], jobs=8)) == []
-    assert time.monotonic() - began < 0.5
 
 
 def test_a_deadly_item_is_named_and_all_others_arrive_in_order():
@@ -129,7 +90,7 @@ def test_a_process_that_cannot_start_is_told_as_it_is(monkeypatch):
     def refuse(*_):
         raise OSError(11, "Resource temporarily unavailable")
 
-    monkeypatch.setattr("workbench.scale.processes._SPAWN.Process.start", refuse)
+    monkeypatch.setattr("workbench.scale.processes._CONTEXT.Process.start", refuse)
     with pytest.raises(OSError, match="temporarily unavailable"):
         list(fan_out(abs, [-1], jobs=2))
 
@@ -148,7 +109,7 @@ from workbench.scale import fan_out
 
 def linger(item):
     (Path(sys.argv[1]) / str(os.getpid())).touch()
-    time.sleep(60)
+    time.sleep(3600)
 
 if __name__ == "__main__":
     try:
@@ -166,20 +127,20 @@ def test_an_end_from_outside_is_quick_and_leaves_no_orphan(tmp_path, sign):
     seen.mkdir()
     command = [sys.executable, str(tmp_path / "script.py"), str(seen)]
     listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background is born deaf to Ctrl-C
-    options = {"start_new_session": True, "stderr": subprocess.PIPE, "text": True, "preexec_fn": listen}
-    parent = subprocess.Popen(command, env=ENVIRONMENT, **options)
-    assert until(lambda: len(list(seen.iterdir())) == 2, 30)
-    (os.killpg if sign == signal.SIGINT else os.kill)(parent.pid, sign)
-    _, stderr = parent.communicate(timeout=5)
-    assert parent.returncode == (130 if sign == signal.SIGINT else -sign)
-    assert "Traceback" not in stderr
-    assert until(lambda: not any(psutil.pid_exists(int(path.name)) for path in seen.iterdir()), 5)
+    options = {"env": environment(), "stderr": subprocess.PIPE, "text": True, "preexec_fn": listen}
+    with started(command, **options) as parent:
+        assert until(lambda: len(list(seen.iterdir())) == 2)
+        (os.killpg if sign == signal.SIGINT else os.kill)(parent.pid, sign)
+        _, stderr = parent.communicate(timeout=120)
+        assert parent.returncode == (130 if sign == signal.SIGINT else -sign)
+        assert "Traceback" not in stderr
+        assert until(lambda: not any(psutil.pid_exists(int(path.name)) for path in seen.iterdir()))
 
 
 def test_a_script_that_starts_its_work_unguarded_gets_a_hint(tmp_path):
     (tmp_path / "script.py").write_text("from workbench.scale import fan_out\nlist(fan_out(abs, [1], jobs=2))\n")
     command = [sys.executable, str(tmp_path / "script.py")]
-    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert 'below `if __name__ == "__main__":`' in done.stderr.splitlines()[-1]
 
@@ -188,29 +149,47 @@ def test_a_script_that_starts_its_work_unguarded_gets_a_hint(tmp_path):
 def cluster(tmp_path_factory):
     """A real scheduler and two worker processes on this machine, which are gone when the tests are over."""
     pytest.importorskip("distributed")
-    folder = tmp_path_factory.mktemp("cluster")
-    started = Dask(folder)
-    yield started
-    started.stop()
+    with Dask(tmp_path_factory.mktemp("cluster")) as running_cluster:
+        running_cluster.ensure(2)
+        yield running_cluster
 
 
 class Dask:
-    """A scheduler that blames the death of a worker on all its items at once, and workers without a nanny."""
+    """A scheduler that blames the death of a worker on all its items at once, and workers without a nanny.
+
+    A context manager: all processes are gone at its end, also where the scheduler does not come up.
+    """
 
     def __init__(self, folder):
         self.file, self.processes = folder / "scheduler.json", []
         self.data = folder / "data"
         own = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "WORKBENCH_DATA": str(self.data)}
-        self.environment = ENVIRONMENT | own
-        self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        assert until(self.file.exists, 20)
-        self.address = json.loads(self.file.read_text())["address"]
-        self.ensure(2)
+        self.environment = environment(**own)
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self.stack = stack
+            self.scheduler = self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+            self.address = until(self.read_address)
+            assert self.address, "the scheduler wrote no whole scheduler file"
+            self.stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def read_address(self):
+        """Return the scheduler's address, None as long as its file is not written whole."""
+        try:
+            return json.loads(self.file.read_text())["address"]
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
 
     def start(self, kind, *options):
         command = [sys.executable, "-m", "dask", kind, "--scheduler-file", str(self.file), *options]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.processes.append(subprocess.Popen(command, env=self.environment, cwd=self.file.parent, **quiet))
+        process = started(command, env=self.environment, cwd=self.file.parent, **quiet)
+        self.processes.append(self.stack.enter_context(process))
         return self.processes[-1]
 
     def ensure(self, number):
@@ -220,30 +199,10 @@ class Dask:
         for _ in range(number - len(alive)):
             self.start("worker", *options)
         with self.client() as client:
-            client.wait_for_workers(number, timeout=30)
+            client.wait_for_workers(number, timeout=120)
 
-    def client(self, tries=3):
-        """Return a client; its loop may need more than the 10 s that distributed asserts, on a machine that is busy."""
-        for _ in range(tries - 1):
-            with contextlib.suppress(AssertionError):
-                return distributed().Client(self.address, set_as_default=False)
-        return distributed().Client(self.address, set_as_default=False)
-
-    def stop(self):
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
-def distributed():
-    import distributed
-
-    return distributed
-
-
-def leisurely(item):
-    time.sleep(0.1)
-    return item * item
+    def client(self):
+        return connect(self.address)
 
 
 def test_a_cluster_gives_the_same_in_the_same_order_though_a_worker_is_killed(cluster):
@@ -330,6 +289,55 @@ def test_a_cluster_that_is_not_there_is_named(monkeypatch, tmp_path):
         assert "within 1 s" in str(caught.value)
 
 
+def test_a_scheduler_file_that_is_not_whole_yet_is_waited_for(cluster, tmp_path, monkeypatch):
+    """Dask writes it in place; here the rest comes only after the first half has been read."""
+    cluster.ensure(1)
+    whole, file, was_read = cluster.file.read_text(), tmp_path / "scheduler.json", threading.Event()
+    clock = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: was_read.set() or time.sleep(0.01))
+    monkeypatch.setattr("workbench.scale.cluster.time", clock)
+
+    def write_the_rest():
+        if was_read.wait(120):
+            file.write_text(whole)
+
+    file.write_text(whole[: len(whole) // 2])
+    writer = threading.Thread(target=write_the_rest)
+    writer.start()
+    try:
+        assert list(fan_out(square, range(3), cluster=str(file))) == [0, 1, 4]
+    finally:
+        was_read.set()
+        writer.join()
+
+
+@pytest.mark.parametrize("text", ["", '{"type": "Scheduler", "addr', "{}", "[]"])
+def test_a_scheduler_file_that_stays_incomplete_is_named(text, tmp_path, monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("workbench.scale.cluster.TIMEOUT", 0.2)
+    file = tmp_path / "scheduler.json"
+    file.write_text(text)
+    with pytest.raises(WorkbenchError, match=r"scheduler.json: the scheduler file is incomplete or holds no address"):
+        list(fan_out(square, [1], cluster=str(file)))
+
+
+def test_a_client_whose_event_loop_starts_late_is_tried_again(cluster, monkeypatch):
+    """distributed asserts that it starts within 10 s; a busy machine may need longer."""
+    import distributed
+
+    cluster.ensure(1)
+    client, tries = distributed.Client, []
+
+    def late(*words, **options):
+        tries.append(words)
+        if len(tries) == 1:
+            raise AssertionError
+        return client(*words, **options)
+
+    monkeypatch.setattr(distributed, "Client", late)
+    assert list(fan_out(square, range(3), cluster=cluster.address)) == [0, 1, 4]
+    assert len(tries) == 2
+
+
 def test_a_scheduler_without_the_workbench_is_told_what_to_install():
     """What Dask answers then, without the half minute that starting one takes."""
     pytest.importorskip("distributed")
@@ -347,13 +355,11 @@ def test_without_distributed_the_command_to_install_it_is_told(monkeypatch):
 
 def test_a_scheduler_that_is_lost_on_the_way_is_named(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("workbench.scale.cluster.TIMEOUT", 2)
-    dask = Dask(tmp_path)
-    try:
+    monkeypatch.setattr("workbench.scale.cluster.TIMEOUT", 5)
+    with Dask(tmp_path) as dask:
+        dask.ensure(1)
         results = fan_out(leisurely, range(100), cluster=dask.address)
         assert next(results) == 0
         dask.scheduler.kill()
         with pytest.raises(WorkbenchError, match=f"lost the Dask scheduler at {dask.address}"):
             list(results)
-    finally:
-        dask.stop()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import socket
 import time
 import warnings
@@ -16,7 +18,26 @@ from workbench.scale.numerics import settle
 from workbench.scale.processes import AHEAD, Died
 
 TIMEOUT = 10  # s, to reach the scheduler
+TRIES = 3  # to start a client on a busy machine
 REFRESH = 5  # s, between two looks at how many workers there are
+POLL = 0.05  # s, between two reads of a scheduler file that is not complete yet
+
+
+def connect(address: str, **options):
+    """Return a Dask client; try again where its event loop has not started within the 10 s that distributed asserts.
+
+    Clients that nobody uses are collected before: distributed blocks for ever where one is collected while another
+    starts.
+    """
+    import distributed
+
+    for tries_left in reversed(range(TRIES)):
+        gc.collect()
+        try:
+            return distributed.Client(address, set_as_default=False, **options)
+        except AssertionError:
+            if not tries_left:
+                raise
 
 
 class Cluster:
@@ -48,11 +69,11 @@ class Cluster:
         self.threads, self.looked = 0, -REFRESH
 
     def __enter__(self) -> Cluster:
-        where = {"scheduler_file": self.address} if self.address.endswith(".json") else {"address": self.address}
+        end = time.monotonic() + TIMEOUT
         try:
-            if "scheduler_file" in where and not Path(self.address).is_file():
-                raise OSError("no such scheduler file")
-            self.client = self.distributed.Client(**where, timeout=TIMEOUT, set_as_default=False, name="workbench")
+            address = _read_scheduler_file(Path(self.address), end) if self.address.endswith(".json") else self.address
+            timeout = max(1, end - time.monotonic())
+            self.client = connect(address, timeout=timeout, name="workbench")
         except (OSError, ValueError, TimeoutError) as error:
             raise WorkbenchError(
                 f"cannot reach the Dask cluster at {self.address}: {error or type(error).__name__}; expected a "
@@ -120,6 +141,30 @@ class Cluster:
                 f"lost the Dask scheduler at {self.address} ({type(error).__name__}): what is finished is kept; "
                 "start the cluster anew and give the same command again"
             ) from None
+
+
+def _read_scheduler_file(path: Path, end: float) -> str:
+    """Return the address in a scheduler file; wait until `end` (monotonic time, s) while it is not complete.
+
+    Dask writes the file in place, so that it may be empty or cut off when it is read.
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    ValueError
+        If the file holds no address at `end`.
+    """
+    if not path.is_file():
+        raise OSError("no such scheduler file")
+    while True:
+        try:
+            return json.loads(path.read_text())["address"]
+        except (ValueError, LookupError, TypeError) as error:
+            if time.monotonic() > end:
+                found = f"{type(error).__name__}: {error}"
+                raise ValueError(f"the scheduler file is incomplete or holds no address ({found})") from None
+        time.sleep(POLL)
 
 
 def _work(function: Callable, version: str, item):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -23,8 +24,12 @@ from workbench.scale.numerics import settle
 TRIES = 2
 AHEAD = 4  # items under way or done, but not yet taken, for each worker
 
-# Fresh interpreters: a forked copy of a process that has used torch's threads can hang.
-_SPAWN = multiprocessing.get_context("spawn")
+# A forked copy of a process that has used torch's threads can hang. So a worker is forked from a server process that
+# has imported the package and has used no thread; elsewhere than on Linux, libraries do not bear a fork, and a worker
+# is a fresh interpreter.
+_CONTEXT = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+_FOR_TRAINING = ("accelerate", "torch._dynamo", "torch.distributed.tensor")
+_NOT_FOR_WORKERS = ("workbench.cli", "workbench.interact", "workbench.plots")
 
 
 class Died(Exception):
@@ -39,7 +44,7 @@ class Processes:
     function : callable
         What is done to an item.
     jobs : int
-        How many processes, >= 1. Each starts with its first item (some 2 s of imports), so none starts in vain.
+        How many processes, >= 1. Each starts with its first item, so none starts in vain.
     """
 
     def __init__(self, function: Callable, jobs: int):
@@ -113,8 +118,10 @@ class _Worker:
         with self.lock:  # either `kill` sees the new process, or there is none
             if self.stopped.is_set():
                 raise WorkbenchError("the work has been stopped")
-            self.pipe, theirs = _SPAWN.Pipe()
-            process = _SPAWN.Process(target=_serve, args=(theirs, self.function), daemon=True)
+            self.pipe, theirs = _CONTEXT.Pipe()
+            arguments = theirs, self.function, dict(os.environ)
+            process = _CONTEXT.Process(target=_serve, args=arguments, daemon=True)
+            _CONTEXT.set_forkserver_preload(_to_import())
             process.start()
             self.process = process
             theirs.close()  # so that the death of the process ends the pipe
@@ -149,8 +156,22 @@ def _leave_interrupts_to_the_main_thread() -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
 
 
-def _serve(pipe: Connection, function: Callable) -> None:
-    """Work in a process: receive an item, send (result, error), until there is no one at the other end."""
+def _to_import() -> list[str]:
+    """Return the modules that a server of workers imports: those of this package that this process has imported.
+
+    Where it trains, those as well that the first optimiser and accelerate import.
+    """
+    mine = [name for name in sys.modules if name.startswith("workbench.") and not name.startswith(_NOT_FOR_WORKERS)]
+    return [*mine, *(_FOR_TRAINING if "workbench.training" in sys.modules else ())]
+
+
+def _serve(pipe: Connection, function: Callable, environment: dict[str, str]) -> None:
+    """Work in a process: receive an item, send (result, error), until there is no one at the other end.
+
+    `environment` is that of the parent now: the server of workers may have started before it changed.
+    """
+    os.environ.clear()
+    os.environ.update(environment)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     settle()
     pipe.send("ready")
