@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 import nbformat
 import pytest
@@ -23,9 +24,14 @@ def executed(tmp_path_factory):
         yield {row["notebook"]: row for row in notebooks.run(notebooks.select(), profile="smoke")}
 
 
-def test_all_run_in_order_and_leave_their_copies(executed):
-    assert list(executed) == sorted(executed)
+def test_all_run_in_their_turn_and_leave_their_copies(executed):
+    assert sorted(executed) == [path.stem for path in notebooks.select()]
     assert len(executed) == 13
+    ended = list(executed)
+    chain = ["20_preprocessing", "31_video_models", "40_fusion_comparison", "50_feature_space"]
+    for earlier, later in pairwise([*chain, "60_speaker_independence", "81_timeline", "90_figures"]):
+        assert ended.index(earlier) < ended.index(later)
+    assert ended[-1] == "90_figures"
     for name, row in executed.items():
         assert row["state"] == "run"
         cells = nbformat.read(row["path"], as_version=4).cells
