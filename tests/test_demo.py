@@ -2,11 +2,12 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from workbench import datasets, media
+from workbench import datasets, media, paths
 from workbench.datasets import demo, demo_acting
 from workbench.datasets.demo import Demo, generate
 from workbench.datasets.demo_acting import (
@@ -213,3 +214,21 @@ def test_the_whole_corpus_is_balanced(tmp_path):
         assert (row["emotion"], row["sex"], row["repetition"]) == (take.emotion, take.sex, take.repetition)
         assert row["speaker"] == f"demo-{take.speaker:02d}"
     assert sum(row["sex"] == "female" for row in rows) == 180
+
+
+def test_clips_of_the_whole_corpus_are_copied_into_a_smaller_one(data_folder, tmp_path, monkeypatch):
+    parts = {"n_speakers": 1, "emotions": ("happy",), "statements": (1,), "jobs": 1}
+    made = demo.generate(tmp_path / "made", **parts)
+    demo.generate(paths.raw("demo"), **parts)
+    monkeypatch.setattr(demo, "perform", None)  # nothing is performed again
+    copied = demo.generate(tmp_path / "copied", **parts)
+    for kind in ("mp4", "parquet"):
+        files = [sorted(Path(corpus.root).rglob(f"*.{kind}")) for corpus in (made, copied)]
+        assert len(files[0]) == 2
+        assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
+    with pytest.raises(TypeError):  # of another seed, they are
+        demo.generate(tmp_path / "other", **parts, seed=1)
+    for unreadable in ("{", "[]"):
+        (paths.raw("demo") / "demo.json").write_text(unreadable)
+        with pytest.raises(TypeError):
+            demo.generate(tmp_path / f"other{len(unreadable)}", **parts)

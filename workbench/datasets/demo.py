@@ -115,6 +115,8 @@ def generate(
 ) -> Demo:
     """Write the corpus under `root` and open it; clips that are there already are kept.
 
+    Clips that `data/raw/demo` holds are copied from there.
+
     A clip depends on `seed`, `difficulty` and its own name only: neither `jobs`, nor the order, nor an
     interruption, nor how many others are made changes it.
 
@@ -151,7 +153,10 @@ def generate(
     claim(root, asked, Demo.card, LAYOUT)
     todo = [take for take in _takes(asked) if not all(path.is_file() for path in _files(root, take.clip))]
     if todo:
-        make = partial(_make, root=root, seed=seed, difficulty=difficulty)
+        whole = paths.raw(Demo.card.name)
+        make = partial(
+            _make, root=root, seed=seed, difficulty=difficulty, source=whole if _alike(whole, asked) else None
+        )
         clips = scale.fan_out(make, todo, jobs=min(jobs, len(todo)))
         for _ in progress(clips, total=len(todo), description="making the demo corpus"):
             pass
@@ -180,11 +185,25 @@ def _files(root: Path, clip: str) -> tuple[Path, Path]:
     return root / folder / f"{clip}.mp4", root / "truth" / folder / f"{clip}.parquet"
 
 
-def _make(take: Take, *, root: Path, seed: int, difficulty: Difficulty) -> str:
-    """Perform a take and write it; each file gets its name when it is complete."""
+def _alike(root: Path, asked: dict) -> bool:
+    """Return whether the folder holds a corpus whose clips are the same, by what it was made with."""
+    try:
+        found = announced(root, Demo.card.name) or {}
+        return all(found.get(key) == asked[key] for key in ("version", "seed", "difficulty"))
+    except (ValueError, OSError, AttributeError):  # what cannot be read is no source
+        return False
+
+
+def _make(take: Take, *, root: Path, seed: int, difficulty: Difficulty, source: Path | None = None) -> str:
+    """Perform a take and write it, or copy it from the corpus at `source`; each file gets its name when complete."""
     clip, truth = _files(root, take.clip)
     clip.parent.mkdir(parents=True, exist_ok=True)
     truth.parent.mkdir(parents=True, exist_ok=True)
+    ready = _files(source, take.clip) if source else ()
+    if ready and all(path.is_file() for path in ready):
+        write(truth, ready[1].read_bytes())
+        write(clip, ready[0].read_bytes())
+        return take.clip
     performance = perform(take, seed=seed, difficulty=difficulty)
     write(truth, performance.truth.to_parquet(index=False))
     media.write_clip(clip, performance.frames, performance.waveform, fps=FPS, sample_rate=SAMPLE_RATE)

@@ -41,7 +41,24 @@ def _lit(albedo, shade, head, blobs, rotation, colour, outlines, *, gain=1.0, gl
     `gloss` adds a highlight; `keep` maps points (k, 3) of the surface to signed distances in pixels, positive where
     there is paint. Returns the box painted (slices) and its coverage 0..1.
     """
-    cell, every = len(shade) // CELLS, np.concatenate(outlines)
+    shape = _shape(len(shade), head, blobs, rotation, outlines, gain=gain, gloss=gloss, keep=keep)
+    return _put(albedo, shade, shape, colour, () if keep else outlines)
+
+
+def _put(albedo, shade, shape, colour, outlines):
+    """Paint a shape: `colour` within `outlines`, or by its coverage where there are none; and its light."""
+    box, alpha, light = shape
+    if not len(outlines):
+        albedo[box] = cv2.blendLinear(np.full_like(albedo[box], colour), albedo[box], alpha, 1 - alpha)
+    for curve in outlines:
+        _draw(albedo, curve, colour)
+    shade[box] += (light - shade[box]) * alpha
+    return box, alpha
+
+
+def _shape(size, head, blobs, rotation, outlines, *, gain=1.0, gloss=0.0, keep=None):
+    """Return the box (slices) of the union of `outlines`, its coverage 0..1 and its light there; see `_lit`."""
+    cell, every = size // CELLS, np.concatenate(outlines)
     low = np.clip((every.min(0) - 1) // cell, 0, CELLS - 1).astype(int)
     high = np.clip((every.max(0) + 2) // cell + 1, low + 1, CELLS).astype(int)
     cells, box = (np.s_[low[1] * n : high[1] * n, low[0] * n : high[0] * n] for n in (1, cell))
@@ -52,19 +69,22 @@ def _lit(albedo, shade, head, blobs, rotation, colour, outlines, *, gain=1.0, gl
     facing, glint = np.maximum(lamp[:, 2:] - lamp[:, :2] @ slope, 0) / np.sqrt(1 + (slope**2).sum(0))
     light = gain * (head.ambient + (1.12 - head.ambient) * facing) + gloss * glint**16
     full = partial(cv2.resize, dsize=None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC)
-    mask = np.zeros(shade[box].shape, np.uint8)
+    mask = np.zeros((high - low)[::-1] * cell, np.uint8)
     for curve in outlines:
         _draw(mask, curve - low * cell, 255)
     alpha = mask * np.float32(1 / 255)
     if keep:
         kept = keep(np.vstack([grid.reshape(2, -1), height]).T).reshape(grid.shape[1:])
         alpha *= np.clip(full(kept.astype(np.float32)) + 0.5, 0, 1)
-        albedo[box] = cv2.blendLinear(np.full_like(albedo[box], colour), albedo[box], alpha, 1 - alpha)
-    else:
-        for outline in outlines:
-            _draw(albedo, outline, colour)
-    shade[box] += (full(light.reshape(grid.shape[1:])) - shade[box]) * alpha
-    return box, alpha
+    return box, alpha, full(light.reshape(grid.shape[1:]))
+
+
+@lru_cache(maxsize=64)
+def _neck(head: Head, size: int):
+    """Return the shape of the neck, which does not move, and its outlines."""
+    neck = np.array([[0, 1.1, -0.35, 0.40 * head.jaw, 0.95, 0.36]])
+    outlines = outline(neck, STILL, size)
+    return _shape(size, head, neck, STILL, outlines), outlines
 
 
 @lru_cache(maxsize=64)
@@ -141,8 +161,8 @@ def render(head: Head, action_units: Mapping[str, float], pose=(0.0, 0.0, 0.0), 
     layer = partial(_lit, albedo, shade, head)
     hair, (cap, hanging), above = _hair(head, rotation, size)
     layer(hair[1:], rotation, head.hair, [hanging], gain=0.8)
-    neck = np.array([[0, 1.1, -0.35, 0.40 * head.jaw, 0.95, 0.36]])
-    layer(neck, STILL, np.multiply(head.skin, (0.64, 0.58, 0.56)), outline(neck, STILL, size))
+    neck, outlines = _neck(head, size)
+    _put(albedo, shade, neck, np.multiply(head.skin, (0.64, 0.58, 0.56)), outlines)
     outlines = outline(blobs, rotation, size)
     hulls = [cv2.convexHull(outlines[part].reshape(-1, 2).astype(np.float32))[:, 0] for part in (SKULL, NOSE)]
     ears = outlines[EARS] if STYLES[head.style][4] < 0.5 else []  # long hair covers them

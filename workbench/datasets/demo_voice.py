@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter, sosfilt
 
 HOP = 0.01  # s, between values of the returned tracks
 STEP = 0.005  # s, between values of the controls; the filters are constant within a step
@@ -199,6 +198,8 @@ def _pitch(voice: Voice, prosody: Prosody, accents, progress, rng) -> np.ndarray
 
 def _glottis(voice: Voice, prosody: Prosody, pitch, tracks, rng, *, sample_rate: int) -> np.ndarray:
     """Return the source (n,): the derivative of the glottal flow, and breath while the glottis is open."""
+    from scipy.signal import lfilter
+
     n = round(len(pitch) * STEP * sample_rate)
     times = np.arange(n) / sample_rate
     onsets, perturbation = [0.0], rng.normal(0, voice.jitter + max(prosody.jitter, 0), 4096)
@@ -228,6 +229,8 @@ def _one_pole(decibels: float, sample_rate: int) -> float:
 
 def _cascade(source: np.ndarray, formants: np.ndarray, *, sample_rate: int) -> np.ndarray:
     """Filter (n,) by a cascade of resonators at `formants` (t, 8) Hz, one set of them a step (Klatt 1980)."""
+    from scipy.signal import sosfilt
+
     heard = (formants < 0.45 * sample_rate).all(axis=0)  # short tracts have fewer formants below half the rate
     radius = np.exp(-np.pi * np.array(BANDWIDTHS)[heard] / sample_rate)
     b = 2 * radius * np.cos(2 * np.pi * formants[:, heard] / sample_rate)
@@ -245,6 +248,8 @@ def _cascade(source: np.ndarray, formants: np.ndarray, *, sample_rate: int) -> n
 
 def _hiss(phones: list, n: int, rng: np.random.Generator, *, sample_rate: int) -> np.ndarray:
     """Return the noise (n,) of fricatives (over the phone) and stops (10 ms at the release)."""
+    from scipy.signal import lfilter
+
     hiss = np.zeros(n)
     for name, start, end in phones:
         phone = _phone(name)
