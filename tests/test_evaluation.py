@@ -14,6 +14,7 @@ from sklearn import metrics
 from workbench import evaluation
 from workbench.emotions import EMOTIONS, probability_columns
 from workbench.errors import WorkbenchError
+from workbench.evaluation import curves
 from workbench.speakers import count_in_words
 
 
@@ -357,3 +358,20 @@ def test_speakers_in_words():
     }
     for expected, names in words.items():
         assert count_in_words(pd.Series(names)) == expected
+
+
+def test_curves_and_rates_are_scikit_learns_to_the_last_bit():
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 20, 200):
+        positive = np.append([True, False], rng.random(n - 2) < 0.3)
+        for scores in (rng.random(n), rng.random(n).round(1)):  # without and with equal scores
+            fpr, tpr, _ = metrics.roc_curve(positive, scores)
+            ours = curves.roc_curve(positive, scores)
+            assert np.array_equal(fpr, ours[0])
+            assert np.array_equal(tpr, ours[1])
+            assert curves.area(*ours) == metrics.roc_auc_score(positive, scores)
+        true, predicted = rng.integers(0, 4, n), rng.integers(0, 5, n)  # a class that is predicted and never true
+        theirs = metrics.precision_recall_fscore_support(true, predicted, labels=range(5), zero_division=0)[:3]
+        counts = metrics.confusion_matrix(true, predicted, labels=range(5))
+        for name, values in zip(("precision", "recall", "f1"), theirs, strict=True):
+            assert np.array_equal(curves.precision_recall_f1(counts)[name], values)

@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from workbench import embedding, evaluation, paths, plots, runs, splits, studies
-from workbench.datasets import card_of
+from workbench import evaluation, paths, plots, runs, scale, splits, studies
 from workbench.errors import WorkbenchError, choose
 from workbench.studies import Study, conditions, results, tables, writing
-from workbench.studies.places import Place
+from workbench.study_figures import FIRST, StudyResults, each, figures_of, note_below, titles_of
 
-UNSEEN = "unseen speakers"
-FIRST = "thread"  # the study whose figures are all drawn; of others, unless they are asked for, the first
+__all__ = ["compare", "draw", "each", "save_table", "table", "with_results"]
+
+
+class Part(NamedTuple):
+    """Some of a study's figures, or its table: what one process draws at a time.
+
+    `what` is `scores` (accuracies and the other figures over all variants), `accuracy` (the accuracies alone),
+    `table`, or the name of a variant.
+    """
+
+    study: str
+    corpus: str
+    root: str | None
+    size: str
+    what: str
 
 
 def draw(
     study: str | None = None,
     *,
-    corpus: str = "demo",
+    corpus: str | None = "demo",
     root: str | Path | None = None,
     size: str = "demo",
     folder: Path | None = None,
+    jobs: int = 1,
     progress: Callable | None = None,
 ) -> dict[str, list[Path]]:
     """Draw and save a study's figures (pdf, png, csv each) and tables (md, tex, csv, html); return the files by name.
@@ -34,32 +46,91 @@ def draw(
     Without a study: all figures of `thread`, and of every other study that has results (`with_results`) the accuracies.
     The names of the files hold study, corpus (and its root, unless it is the default one) and size.
 
+    Parameters
+    ----------
+    corpus : str, optional
+        Its label; None for every corpus at every root.
+    jobs : int
+        Processes.
+
     Raises
     ------
     WorkbenchError
-        If the study has no results on this corpus at this size; without a study, if none has.
+        If the study has no results on this corpus at this size, or without a study none has. If a figure or a table
+        cannot be drawn: all others are, and the message names it.
     """
-    folder, where = folder or paths.figures(), {"corpus": corpus, "root": root, "size": size}
-    chosen = [study] if study else with_results(corpus, size, root=root) or [FIRST]
-    every = [studies.load(name) for name in chosen]
-    most = [None if name in (study, FIRST) else 1 for name in chosen]
-    made = list(chain(*(islice(each(one, **where), n) for one, n in zip(every, most, strict=True))))
-    steps = progress(made, total=len(made), description="saving figures") if progress else made
-    files = {name: plots.save(figure, name, data, folder=folder) for name, figure, data in steps}
-    written = {one.name: save_table(table(one, **where), size, folder=folder) for one in every}
-    return files | {f"{name}_table": paths for name, paths in written.items()}
+    folder = folder or paths.figures()
+    parts = list(_parts(study, corpus, None if root is None else str(root), size))
+    work = scale.fan_out(partial(_draw, folder=folder), parts, jobs=min(jobs, len(parts)))
+    files, broken = {}, []
+    for drawn, problems in progress(work, total=len(parts), description="saving figures") if progress else work:
+        for name, paths_of in drawn.items():  # a study's table on several corpora
+            files[name] = [*files.get(name, ()), *paths_of]
+        broken += problems
+    if broken:
+        raise WorkbenchError(f"not drawn: {'; '.join(broken)} (all other figures and tables are in {folder})")
+    return files
 
 
-def with_results(corpus: str, size: str, *, root: str | Path | None = None) -> list[str]:
+def with_results(corpus: str | None, size: str, *, root: str | Path | None = None) -> list[str]:
     """Return the studies that have results on a corpus (at a root, if given) at a size, `thread` first."""
+    return list(dict.fromkeys(study for study, _ in _places(None, corpus, root, size)))
+
+
+def _places(
+    study: str | None, corpus: str | None, root: str | Path | None, size: str
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the studies, `thread` first, with the rows of `results.recorded` at a size, one corpus at one root each."""
     where = None if root is None else str(Path(root).expanduser().resolve())
-    found = []
-    for name in sorted(studies.names(), key=lambda name: name != FIRST):
-        known = results.recorded(name)
-        mine = known[(known["corpus"] == corpus) & (known["size"] == size)]
-        if len(mine if where is None else mine[mine["root"] == where]):
-            found.append(name)
-    return found
+    for name in [study] if study else sorted(studies.names(), key=lambda name: name != FIRST):
+        rows = results.recorded(studies.load(name).name if study else name)
+        rows = rows[(rows["size"] == size) & rows["corpus"].isin([corpus] if corpus else rows["corpus"])]
+        rows = rows if where is None else rows[rows["root"] == where]
+        for _, mine in rows.groupby(["corpus", "root"] if corpus is None else "corpus", sort=False):
+            yield name, mine
+
+
+def _parts(study: str | None, corpus: str | None, root: str | None, size: str) -> Iterator[Part]:
+    """Yield what is to be drawn: figures of single variants first, which take longest."""
+    found = list(_places(study, corpus, root, size))
+    if not found:  # the error says which results there are
+        results.place_of(studies.load(study or FIRST), corpus=corpus, root=root, size=size)
+    for what in ("variants", "scores", "table"):
+        for name, rows in found:
+            at = rows.iloc[0]
+            whole = name in (study, FIRST)
+            part = Part(name, at["corpus"], (at["root"] or None) if corpus is None else root, size, what)
+            if what != "variants":
+                yield part._replace(what="accuracy" if what == "scores" and not whole else what)
+                continue
+            order = studies.load(name).variants
+            for variant in sorted(set(rows["variant"]) & set(order), key=list(order).index) if whole else ():
+                yield part._replace(what=variant)
+
+
+def _draw(part: Part, *, folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
+    """Draw a part; return its files by name, and what could not be drawn and why."""
+    where = {"corpus": part.corpus, "root": part.root, "size": part.size}
+    files, broken, name = {}, [], f"{part.study} on {part.corpus}, {part.what}"
+    try:
+        if part.what == "table":
+            made = table(part.study, **where)
+            return {f"{made.study}_table": save_table(made, part.size, folder=folder)}, broken
+        shown = StudyResults(part.study, **where)
+        for name, make in figures_of(shown, part.what):
+            try:
+                figure, data = make()
+                files[name] = plots.save(figure, name, data, folder=folder)
+            except Exception as error:
+                broken.append(_why(name, error))
+    except Exception as error:
+        broken.append(_why(name, error))
+    return files, broken
+
+
+def _why(name: str, error: Exception) -> str:
+    kind = "" if isinstance(error, WorkbenchError) else f"{type(error).__name__}: "
+    return f"{name} ({kind}{error})"
 
 
 def table(
@@ -137,82 +208,10 @@ def compare(
             f"study {plan.name!r} on {place.title} at size {size}: expected results of {against!r} and of others on "
             f"unseen speakers, found those of {known}"
         )
-    titles, base = _titles(plan), by_variant.pop(against)
+    titles, base = titles_of(plan), by_variant.pop(against)
     table = evaluation.differences({titles[name]: mine for name, mine in by_variant.items()}, base)
     table.insert(0, "variant", list(by_variant))
     table.insert(1, "transductive", [bool((mine["speaker_clips"] > 1).any()) for mine in by_variant.values()])
-    figure = plots.differences(table, against=titles[against], note=_note(place, predictions))
+    figure = plots.differences(table, against=titles[against], note=note_below(place, predictions))
     name = f"{plan.name}_{place.slug}_{size}_against_{against}"
     return table, plots.save(figure, name, table, folder=folder or paths.figures())
-
-
-def each(
-    study: str | Study = FIRST, *, corpus: str = "demo", root: str | Path | None = None, size: str = "demo"
-) -> Iterator[tuple[str, Figure, pd.DataFrame]]:
-    """Yield each figure of a study, the accuracies first: its name, the figure, and the data it shows."""
-    whole = study if isinstance(study, Study) else studies.load(study)
-    where = {"corpus": corpus, "root": root, "size": size}
-    titles, place, made = _titles(whole), results.place_of(whole, **where), results.results(whole, **where)
-    name, predictions = f"{whole.name}_{place.slug}_{size}", runs.predictions(made)
-    note, summary = _note(place, predictions), evaluation.summary(predictions)
-    summary["system"] = summary["variant"].map(titles)
-    yield f"{name}_accuracy", plots.bars(summary, note=note), summary
-    if summary["protocol"].nunique() == 2 and "random" in set(summary["protocol"]):
-        yield f"{name}_protocol_gap", plots.protocol_gap(summary, note=note), summary
-    if "yaw" in predictions and (groups := whole.groups()):
-        by_yaw = evaluation.by_yaw(predictions)
-        yield f"{name}_by_yaw", plots.accuracy_by_yaw(by_yaw, groups, note=note), by_yaw
-    for variant, mine in predictions[predictions["protocol"] != "random"].groupby("variant", sort=False):
-        title, about = f"{titles[variant]}, {UNSEEN}", _note(place, mine)
-        yield from _of_system(f"{name}_{variant}", mine, title=title, note=about)
-    for run in made:
-        first = run.params["fold"] == made[0].params["fold"] and run.params["protocol"] != "random"
-        if first and (run.folder / "history.csv").exists():
-            title = f"{titles[run.params['variant']]}, {UNSEEN}, {run.params['fold']}"
-            history, about = run.history(), _note(place)
-            yield (
-                f"{name}_{run.params['variant']}_learning",
-                plots.learning_curves(history, title=title, note=about),
-                history,
-            )
-    yield from _maps(name, made, titles, _note(place))
-
-
-def _note(place: Place, predictions: pd.DataFrame | None = None) -> str:
-    """Return what stands below a figure: the corpus, and what is transductive in it."""
-    card = card_of(place.corpus)
-    about = "synthetic, says nothing about people" if card and card.synthetic else card.title if card else ""
-    note = f"Corpus {place.title}{': ' * bool(about)}{about}."
-    if predictions is None or not (words := runs.transductive_note(predictions[predictions["speaker_clips"] > 1])):
-        return note
-    return f"{note} Transductive: {words}."
-
-
-def _titles(study: Study) -> dict[str, str]:
-    """Return what figures call the variants; those of one title, in several groups, with their names."""
-    titles = study.titles()
-    several = Counter(titles.values())
-    return {name: title if several[title] == 1 else f"{title} ({name})" for name, title in titles.items()}
-
-
-def _of_system(name: str, mine: pd.DataFrame, *, title: str, note: str) -> Iterator:
-    kinds = {
-        "confusion": (plots.confusion_matrix, evaluation.confusion(mine)),
-        "per_class": (plots.per_class, evaluation.per_class(mine)),
-        "roc": (plots.roc_curves, evaluation.roc(mine)),
-    }
-    for kind, (plot, table) in kinds.items():
-        yield f"{name}_{kind}", plot(table, title=title, note=note), table
-
-
-def _maps(name: str, made: list[runs.Run], titles: dict[str, str], note: str) -> Iterator:
-    """Yield the maps of embeddings that have been drawn up (notebook 50 does), by emotion and by speaker."""
-    for run in made:
-        for method in embedding.METHODS:
-            path = run.folder / f"map_{method}.parquet"
-            if path.exists():
-                coordinates = pd.read_parquet(path)
-                numbers = embedding.describe(run.embedding(), coordinates["emotion"], coordinates["speaker"])
-                title = f"{titles[run.params['variant']]}: test clips of {run.params['fold']}, {UNSEEN}"
-                figure = plots.scatter(coordinates, method=method, numbers=numbers, title=title, note=note)
-                yield f"{name}_{run.params['variant']}_{method}", figure, coordinates

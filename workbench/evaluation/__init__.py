@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import auc, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 from workbench.emotions import in_order
 from workbench.errors import WorkbenchError, choose
 from workbench.evaluation.calibration import reliability
+from workbench.evaluation.curves import area, precision_recall_f1, roc_curve
 from workbench.evaluation.pairs import differences, paired, sign_flips
 from workbench.evaluation.speakers import SYSTEM, drawn, n_resampled, of_one_system, quantiles, rows_tested
 from workbench.speakers import n_known
@@ -180,10 +180,8 @@ def confusion(predictions: pd.DataFrame, normalise: bool = True) -> pd.DataFrame
 def per_class(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return, one row a true emotion, `precision`, `recall`, `f1` over all seeds, and `support` in clips."""
     tested = of_one_system(predictions)
-    true, predicted, emotions = tested["emotion"], tested["predicted"], in_order(tested["emotion"])
-    values = precision_recall_fscore_support(true, predicted, labels=emotions, zero_division=0)[:3]
-    columns = dict(zip(("precision", "recall", "f1"), values, strict=True))
-    table = pd.DataFrame(columns, pd.Index(emotions, name="emotion"))
+    columns = precision_recall_f1(_counts(tested).sum(axis=(0, 1)))
+    table = pd.DataFrame(columns, pd.Index(_emotions(tested), name="emotion")).loc[in_order(tested["emotion"])]
     return table.assign(support=tested.groupby("emotion", observed=True)["clip"].nunique())
 
 
@@ -204,8 +202,8 @@ def roc(predictions: pd.DataFrame) -> pd.DataFrame:
         raise WorkbenchError(f"ROC needs columns p_<emotion> and at least two emotions, {found}")
     curves = []
     for emotion in emotions:
-        fpr, tpr, _ = roc_curve(tested["emotion"] == emotion, _probability(tested, emotion))
-        curves.append(pd.DataFrame({"emotion": emotion, "fpr": fpr, "tpr": tpr, "auc": auc(fpr, tpr)}))
+        fpr, tpr = roc_curve((tested["emotion"] == emotion).to_numpy(), _probability(tested, emotion))
+        curves.append(pd.DataFrame({"emotion": emotion, "fpr": fpr, "tpr": tpr, "auc": area(fpr, tpr)}))
     return pd.concat(curves, ignore_index=True)
 
 
@@ -260,8 +258,8 @@ def _auc(tested: pd.DataFrame) -> float:
     emotions = in_order(tested["emotion"])
     if len(emotions) < 2 or not _has_probabilities(tested):
         return float("nan")
-    true = tested["emotion"]
-    return float(np.mean([roc_auc_score(true == name, _probability(tested, name)) for name in emotions]))
+    true = tested["emotion"].to_numpy()
+    return float(np.mean([area(*roc_curve(true == name, _probability(tested, name))) for name in emotions]))
 
 
 __all__ = [

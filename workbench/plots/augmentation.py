@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from workbench import acoustics
-from workbench.augment import policy
 from workbench.plots.style import FAINT, finish, sheet, styled
 
 HOP = 256
@@ -42,6 +41,8 @@ def augmentations(
     seed : int
         Of the draws.
     """
+    from workbench.augment import policy  # imports torch
+
     recorded = {"frames": frames, "speech": waveform, "spectrogram": _mel(waveform, sample_rate)}
     made = {"as recorded": recorded}
     for label, spec in policies.items():
