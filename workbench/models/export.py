@@ -82,7 +82,7 @@ def _write(module: nn.Module, batch: dict[str, Tensor], outputs: Sequence[str], 
     """Write `module`, which takes one dictionary, as an ONNX file whose inputs have the dictionary's names."""
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise WorkbenchError(f"ONNX needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+        raise WorkbenchError(f"ONNX needs {' and '.join(missing)}: pip install 'workbench[onnx]'")
     clips = torch.export.Dim("clips", min=1)
     shapes = ({name: {0: clips} for name in batch},)
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -91,9 +92,10 @@ def backbone(
     Raises
     ------
     WorkbenchError
-        If not exactly one of `weights` and `config` is given, for another type of model, if the files lack weights of
-        the network or cannot be read, or as `locate` does.
+        If transformers is not installed, if not exactly one of `weights` and `config` is given, for another type of
+        model, if the files lack weights of the network or cannot be read, or as `locate` does.
     """
+    needs_transformers()
     from transformers import AutoConfig, AutoModel
 
     if bool(weights) == bool(config):
@@ -120,6 +122,15 @@ def backbone(
     if lacking:
         raise WorkbenchError(f"weights in {folder}: {len(lacking)} of the network's tensors are missing ({lacking[0]})")
     return network, folder
+
+
+def needs_transformers() -> None:
+    """Raise WorkbenchError if the package transformers is not installed."""
+    if importlib.util.find_spec("transformers") is None:
+        raise WorkbenchError(
+            "pretrained encoders need the package transformers, which is not installed: "
+            "pip install 'workbench[pretrained]' (or pip install transformers)"
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.errors import choose
 from workbench.models.base import Encoder
-from workbench.models.hub import CONFIG, TOKENISER, backbone, locate
+from workbench.models.hub import CONFIG, TOKENISER, backbone, locate, needs_transformers
 from workbench.models.steps import mean_over
 
 
@@ -108,8 +108,10 @@ def tokenise(texts: Sequence[str], weights: str | Path, *, download: bool = Fals
     Raises
     ------
     WorkbenchError
-        If the tokeniser is not on this machine; where it was looked for, and what brings it.
+        If transformers is not installed, or the tokeniser is not on this machine; where it was looked
+        for, and what brings it.
     """
+    needs_transformers()
     from transformers import AutoTokenizer
 
     folder = locate(weights, wants=(CONFIG, TOKENISER), download=download)

@@ -88,6 +88,14 @@ def sides(data: Data, item: Item) -> dict[str, np.ndarray]:
     WorkbenchError
         If a side has no clip, a class is absent from training, or a speaker or take stands on both sides.
     """
+    kept, key = item.plan.kept, ("sides", data.key, item.protocol, item.fold, item.seed)
+    if key not in kept:  # every variant of a modality has the same
+        kept[key] = _divide(data, item)
+    return dict(kept[key])
+
+
+def _divide(data: Data, item: Item) -> dict[str, np.ndarray]:
+    """Work out and audit `sides`."""
     plan, fold = item.plan, item.sides
     inner, validation = plan.inner_split(item.protocol, fold, item.seed)
     takes = {"fit": inner, "validation": validation, "test": fold.test, **fold.beside}

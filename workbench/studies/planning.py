@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -22,6 +23,8 @@ from workbench.store import Reader, Store
 from workbench.studies import Study, by_protocol, load_of, seeds_of
 from workbench.studies.declaration import parts_of, select_clips, settings_of
 from workbench.training import Settings
+
+MOST_RECEIVED = 8  # plans that a process keeps
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,13 @@ class Plan:
     left_out: list[str] = field(default_factory=list)
     kept: dict = field(default_factory=dict, repr=False, compare=False)
 
-    def __getstate__(self) -> dict:
-        return self.__dict__ | {"kept": {}}  # what was worked out can be again, and does not travel
+    def __reduce__(self):
+        return _received, (self._token, self.__dict__ | {"kept": {}})  # what was worked out does not travel
+
+    @cached_property
+    def _token(self) -> str:
+        """The name of this plan in other processes, which keep what they have worked out of it."""
+        return uuid.uuid4().hex
 
     def settings(self, variant: str) -> dict:
         """Return the settings of a variant, as the profile changes them (`variants` of the profile)."""
@@ -166,6 +174,19 @@ class Plan:
             variants=variants,
             profiles={self.size: profile},
         )
+
+
+_RECEIVED: dict[str, Plan] = {}  # plans from another process, by token; each comes with every item of work
+
+
+def _received(token: str, state: dict) -> Plan:
+    """Return the plan that came from another process: the same object each time, with what it keeps."""
+    if token not in _RECEIVED:
+        if len(_RECEIVED) == MOST_RECEIVED:
+            _RECEIVED.clear()
+        _RECEIVED[token] = object.__new__(Plan)
+        _RECEIVED[token].__dict__.update(state)
+    return _RECEIVED[token]
 
 
 def plan(study: Study, corpus: Corpus, *, profile: str = "full") -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,8 @@ from workbench.studies import (
 )
 from workbench.studies.places import Place
 from workbench.training import Requests
+
+NOTED = 0.5  # s, between two notes of how many clips are prepared
 
 
 def run(
@@ -171,9 +174,15 @@ def _to_stderr(line: str) -> None:
 
 
 def _heeding(items, *, requests: Requests, note: Callable, progress: Callable | None, total: int, **about) -> Iterator:
-    """Go through clips that are prepared, with a bar if there is one; note how many are, heed what was asked for."""
+    """Go through clips that are prepared, with a bar if there is one; heed what was asked for.
+
+    How many are prepared is noted at most once in `NOTED` seconds, and at the end.
+    """
+    noted = -NOTED
     for number, item in enumerate(progress(items, total=total, **about) if progress else items, start=1):
-        note(preparing=[number, total])
+        if time.monotonic() - noted >= NOTED or number == total:
+            noted = time.monotonic()
+            note(preparing=[number, total])
         requests.heed()
         yield item
 

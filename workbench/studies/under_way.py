@@ -78,7 +78,7 @@ def every(study: str) -> list[dict]:
     `pid, host, began` (seconds since 1970), `command`, `state` (`running`, `pausing`, `paused`, `stopping`; `finished`,
     `stopped`, `failed` with its `reason`, `killed`), and what it said about itself: `corpus, root, size, runs`...
     """
-    known = [json.loads(path.read_text()) for path in folder(study).glob("process-*.json")]
+    known = [one for path in folder(study).glob("process-*.json") if (one := _read(path))]
     requests = Requests(folder(study))
     for one in known:
         if one["state"] == "running":
@@ -99,7 +99,7 @@ def latest(study: str) -> dict | None:
 def known() -> list[str]:
     """Return the studies of which a process is or was known, the latest first."""
     files = paths.runs().glob("*/process-*.json")
-    newest = {path.parent.name: path.stat().st_mtime for path in sorted(files, key=lambda path: path.stat().st_mtime)}
+    newest = {path.parent.name: _changed(path) for path in sorted(files, key=_changed)}
     return sorted(newest, key=newest.get, reverse=True)
 
 
@@ -206,7 +206,7 @@ def _forget_requests(study: str) -> None:
 def _death(study: str, one: dict) -> str | None:
     """Return how a process has ended that did not say so itself, '' where that is not known; None while it lives."""
     if one["host"] != socket.gethostname():
-        silence = time.time() - _path(study, one["pid"], one["host"]).stat().st_mtime
+        silence = time.time() - _changed(_path(study, one["pid"], one["host"]))
         return f"{one['host']} has not been heard of for {silence / 60:.0f} min" if silence > SILENT else None
     try:
         process = psutil.Process(one["pid"])
@@ -228,7 +228,23 @@ def _path(study: str, pid: int, host: str | None = None) -> Path:
     return folder(study) / f"process-{host or socket.gethostname()}-{pid}.json"
 
 
+def _read(path: Path) -> dict | None:
+    """Return what a file of `announced` or `start` holds; None if another process has just removed it."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _changed(path: Path) -> float:
+    """Return when a file was last changed, seconds since 1970; 0 if another process has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _write(path: Path, said: dict) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_suffix(f".{os.getpid()}.part")  # `start` and the process that it starts write one file
     part.write_text(json.dumps(said, indent=1, default=str))
     os.replace(part, path)

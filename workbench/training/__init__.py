@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -76,6 +74,9 @@ def fit(
         If a clip's array or the loss is not finite, the settings want what the clips do not have, or TensorBoard is not
         installed. Epochs that have ended are kept in the checkpoint.
     """
+    from accelerate import Accelerator  # only a training needs it, and not the settings or a prediction
+    from accelerate.state import AcceleratorState
+
     keep_memory()
     clips.check(np.concatenate([np.asarray(train), np.asarray(validation)]))
     AcceleratorState._reset_state()  # or the first training in a process would decide on the precision of all
