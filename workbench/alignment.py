@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.signal import correlate, correlation_lags
 
 from workbench.errors import MediaError, WorkbenchError
 from workbench.media import read_waveform
@@ -58,6 +57,8 @@ def lag(a: np.ndarray, b: np.ndarray, *, sample_rate: int, longest: float = 1.0)
 
 def _correlation(a: np.ndarray, b: np.ndarray, longest: int) -> tuple[np.ndarray, np.ndarray]:
     """Return lags in samples, and the correlation of what overlaps at each (at least half of the shorter one)."""
+    from scipy.signal import correlate, correlation_lags  # slow to import
+
     lags = correlation_lags(len(a), len(b))
     start, stop = np.maximum(0, lags), np.minimum(len(a), len(b) + lags)  # of the overlap, in `a`
     kept = (np.abs(lags) <= longest) & (stop - start >= min(len(a), len(b)) / 2)

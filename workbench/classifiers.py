@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import skops.io
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
@@ -22,9 +21,24 @@ from sklearn.svm import SVC, LinearSVC
 from workbench.acoustics.pruning import TRUSTED as PRUNING
 from workbench.errors import WorkbenchError, choose
 
-# What skops does not trust by itself. None of it runs code when it is loaded (a forged tree could crash a process).
+ESTIMATORS = (
+    "sklearn.decomposition._pca.PCA",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.impute._base.SimpleImputer",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.neighbors._classification.KNeighborsClassifier",
+    "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._data.MinMaxScaler",
+    "sklearn.preprocessing._data.StandardScaler",
+    "sklearn.preprocessing._label.LabelBinarizer",
+    "sklearn.svm._classes.LinearSVC",
+    "sklearn.svm._classes.SVC",
+    "sklearn.tree._classes.DecisionTreeClassifier",
+)
+# What skops need not refuse. None of it runs code when it is loaded (a forged tree could crash a process).
 SCIKIT_LEARN = ("sklearn.neural_network._stochastic_optimizers.AdamOptimizer", "sklearn.tree._tree.Tree")
-TRUSTED = (*PRUNING, *SCIKIT_LEARN)
+TRUSTED = (*PRUNING, *SCIKIT_LEARN, *ESTIMATORS)
 
 
 @dataclass(frozen=True)
@@ -137,18 +151,22 @@ def broken(model: Pipeline) -> list[str]:
 
 def save(model: Pipeline, path: Path) -> None:
     """Write a classifier as a skops file (no pickle)."""
-    skops.io.dump(model, path)
+    from workbench import _skops  # half a second
+
+    _skops.io.dump(model, path)
 
 
 def load(path: Path) -> Pipeline:
-    """Read a classifier; types outside scikit-learn, numpy and this package are refused.
+    """Read a classifier; types other than those of this package's pipelines (`TRUSTED`) and numpy are refused.
 
     Raises
     ------
     WorkbenchError
         If the file holds other types; they are named.
     """
-    strange = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
+    from workbench import _skops  # half a second
+
+    strange = sorted(set(_skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
     if strange:
         raise WorkbenchError(f"{path}: expected a classifier of scikit-learn, found {', '.join(strange)}")
-    return skops.io.load(path, trusted=list(TRUSTED))
+    return _skops.io.load(path, trusted=list(TRUSTED))

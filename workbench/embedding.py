@@ -10,10 +10,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from sklearn.metrics import silhouette_score
-from sklearn.neighbors import NearestNeighbors
 
 from workbench.errors import WorkbenchError, choose
 
@@ -45,6 +41,8 @@ def project(embedding: np.ndarray, method: str = "tsne", *, seed: int = 0) -> np
 
 def purity(embedding: np.ndarray, labels: Sequence[str], k: int = 10) -> float:
     """Return the share of each point's `k` nearest others (Euclidean) with its own label, averaged; 0..1."""
+    from sklearn.neighbors import NearestNeighbors  # slow to import
+
     embedding, labels = _checked(embedding, labels)
     k = min(k, len(labels) - 1)
     neighbours = NearestNeighbors(n_neighbors=k).fit(embedding).kneighbors(return_distance=False)  # (n, k)
@@ -60,6 +58,8 @@ def silhouette(embedding: np.ndarray, labels: Sequence[str]) -> float:
     ----------
     Rousseeuw (1987), J. Comput. Appl. Math. 20.
     """
+    from sklearn.metrics import silhouette_score
+
     embedding, labels = _checked(embedding, labels)
     if not 2 <= len(set(labels)) < len(labels):
         return float("nan")
@@ -108,8 +108,12 @@ def _checked(embedding: np.ndarray, labels: Sequence[str] | None = None):
 
 def _mapper(method: str, n: int, seed: int):
     if method == "pca":
+        from sklearn.decomposition import PCA
+
         return PCA(2, random_state=seed)
     if method == "tsne":
+        from sklearn.manifold import TSNE
+
         return TSNE(perplexity=min(30, (n - 1) / 3), init="pca", random_state=seed)
     from umap import UMAP  # compiles at its first import
 

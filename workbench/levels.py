@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import median_filter
-from scipy.signal import butter, sosfilt
 
 WINDOW, HOP = 0.025, 0.010  # s: length of the windows of a level, and between their beginnings
 
@@ -13,6 +11,8 @@ QUIETEST = -60.0  # dB of full scale: under this nobody speaks
 
 def voice_band(sample_rate: int) -> np.ndarray:
     """Return the filter (sections, 6) of a sound's part between 100 and 3000 Hz, for `scipy.signal.sosfilt`."""
+    from scipy.signal import butter  # slow to import: not before a sound is read
+
     return butter(2, [100, min(3000, 0.45 * sample_rate)], "bandpass", fs=sample_rate, output="sos")
 
 
@@ -22,6 +22,9 @@ def voice_level(waveform: np.ndarray, *, sample_rate: int = 16000) -> np.ndarray
     Windows of 25 ms, one every 10 ms; median-filtered over 90 ms, which removes clicks. `waveform` has two windows or
     more.
     """
+    from scipy.ndimage import median_filter
+    from scipy.signal import sosfilt
+
     window, hop = round(WINDOW * sample_rate), round(HOP * sample_rate)
     voice = sosfilt(voice_band(sample_rate), waveform)
     windows = np.lib.stride_tricks.sliding_window_view(voice, window)[::hop]

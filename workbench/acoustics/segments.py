@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import librosa
 import numpy as np
+
+from workbench.acoustics import fourier
 
 RANGE = 80.0  # dB that 255 steps span
 
@@ -27,8 +28,8 @@ def spectrogram(
         k * sample_rate / n_fft Hz.
     """
     padded = np.pad(np.asarray(waveform, np.float32), n_fft // 2)
-    spectrum = librosa.stft(padded, n_fft=n_fft, hop_length=hop_length, center=False)
-    level = librosa.power_to_db(spectrum.real**2 + spectrum.imag**2, ref=np.max, top_db=RANGE)
+    spectrum = fourier.stft(padded, n_fft=n_fft, hop_length=hop_length)
+    level = fourier.power_to_db(spectrum.real**2 + spectrum.imag**2, reference=np.max, span=RANGE)
     return np.round((level + RANGE) * (255 / RANGE)).clip(0, 255).astype(np.uint8)
 
 

@@ -1,7 +1,7 @@
 """MFCC, mel spectrogram, pitch: a waveform (n,) becomes (features, t).
 
 Frame k is centred on sample k * hop_length, so t = 1 + n // hop_length; beyond the ends there are zeros.
-Everything is librosa's (Slaney's mel scale and filter areas, power in dB, orthonormal DCT-II). Only the mel
+Everything equals librosa's (Slaney's mel scale and filter areas, power in dB, orthonormal DCT-II). Only the mel
 filters are kept between calls, as a sparse matrix: a dense product would wake the threads of the linear
 algebra library, and on busy cores that took ten times as long as all the rest.
 """
@@ -15,12 +15,14 @@ import numpy as np
 import scipy.fft
 from scipy.sparse import csr_array
 
+from workbench.acoustics import fourier
+
 N_MELS = 128
 
 
 @lru_cache(maxsize=16)
 def _filters(sample_rate: int, n_fft: int, n_mels: int) -> csr_array:
-    return csr_array(librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels))
+    return csr_array(fourier.mel_filters(sample_rate, n_fft, n_mels))
 
 
 def mel_spectrogram(
@@ -47,9 +49,9 @@ def mel_spectrogram(
         dB of power relative to 1, in [-100, 50], raised to at most 80 below its maximum.
     """
     padded = np.pad(np.asarray(waveform, np.float32), n_fft // 2)
-    spectrum = librosa.stft(padded, n_fft=n_fft, hop_length=hop_length, center=False)
+    spectrum = fourier.stft(padded, n_fft=n_fft, hop_length=hop_length)
     power = spectrum.real**2 + spectrum.imag**2
-    return librosa.power_to_db(_filters(sample_rate, n_fft, n_mels) @ power, top_db=80.0)
+    return fourier.power_to_db(_filters(sample_rate, n_fft, n_mels) @ power, span=80.0)
 
 
 def mfcc(

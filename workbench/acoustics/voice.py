@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal.windows import hann
 
 LOWEST, HIGHEST = 75.0, 600.0  # Hz
 PERIODS = 1e-4, 0.02  # s, the shortest and longest interval that counts as a period
@@ -97,6 +96,8 @@ def _block_candidates(frames, peak, sample_rate, lowest, highest):
 
 def _autocorrelation(frames: np.ndarray, n: int) -> np.ndarray:
     """Return the autocorrelation of windowed frames over that of the window, 1 at lag 0; lags 0 to n - 1."""
+    from scipy.signal.windows import hann
+
     size = frames.shape[1]
     shape, window = 1 << int(np.ceil(np.log2(size + n))), hann(size, sym=False)
     of_window = np.fft.irfft(np.abs(np.fft.rfft(window, shape)) ** 2)[:n]

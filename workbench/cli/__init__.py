@@ -87,6 +87,7 @@ def predict(
 
     Exit status 1 if a file could not be read; the others are answered all the same.
     """
+    from workbench import _skops  # noqa: F401  before torch: skops looks its types up in all modules that are imported
     from workbench.predict import predict
 
     answers = predict(clips, load_run(run, corpus, root))
@@ -116,32 +117,38 @@ def notebooks(
     profile: Annotated[str, typer.Option(help="notebooks/params/PROFILE.yaml")] = "demo",
     only: Annotated[str | None, typer.Option(help="Beginnings of names, with commas between: 00,30")] = None,
     again: Annotated[bool, typer.Option(help="Also those that are finished and unchanged.")] = False,
+    at_once: Annotated[
+        int | None, typer.Option(min=1, help="How many at the same time [default: 2 at size smoke or demo, else 1]")
+    ] = None,
 ) -> None:
-    """Run the notebooks in order through papermill; finished, unchanged ones are skipped."""
+    """Run the notebooks through papermill; finished, unchanged ones are skipped."""
     from workbench import notebooks
 
     chosen = notebooks.select(only.split(",") if only else None)
-    for row in notebooks.run(chosen, profile=profile, again=again, progress=progress):
+    for row in notebooks.run(chosen, profile=profile, again=again, at_once=at_once, progress=progress):
         console.print(f"{row['notebook']}: {row['state']}, {row['seconds']:.0f} s")
 
 
 @app.command()
 def figures(
-    corpus: str = "demo",
+    corpus: Annotated[str | None, typer.Option(help="Corpus, or NAME:TARGET [default: all with results]")] = None,
     profile: Annotated[str, typer.Option(help="Size: smoke, demo or full.")] = "demo",
     study: Annotated[
         str | None, typer.Option(help="All figures of this one [default: every study with results]")
     ] = None,
     root: ResultsRoot = None,
+    jobs: Jobs = 2,
     as_json: Json = False,
 ) -> None:
     """Draw figures and tables again from saved predictions, without training."""
     from workbench import figures, studies
 
-    made = figures.draw(study, corpus=corpus, root=root, size=profile, progress=progress)
+    made = figures.draw(study, corpus=corpus, root=root, size=profile, jobs=jobs, progress=progress)
     show([{"figure": name, "files": ", ".join(p.name for p in files)} for name, files in made.items()], as_json)
     if not study and (left := set(studies.names()) - set(figures.with_results(corpus, profile, root=root))):
-        errors.print(f"left out, without results on {corpus} at size {profile}: {', '.join(sorted(left))}")
+        errors.print(
+            f"left out, without results on {corpus or 'any corpus'} at size {profile}: {', '.join(sorted(left))}"
+        )
 
 
 def main() -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-import requests
-
 from workbench.errors import WorkbenchError
 from workbench.remotes import CHECKSUM, Remote
 
@@ -76,6 +74,8 @@ def _pointer(url: str) -> dict[str, tuple[int, str]]:
 
 def _text(url: str) -> str:
     """Return a small text from the network."""
+    import requests  # slow to import
+
     try:
         with requests.get(url, stream=True, timeout=(10, 60)) as answer:
             if answer.status_code != 200:

@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-import requests
-import urllib3
+from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.download.listings import resolve
 from workbench.errors import WorkbenchError
 from workbench.remotes import Remote
+
+if TYPE_CHECKING:
+    import requests
 
 CHUNK = 2**18
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
@@ -159,6 +159,9 @@ class _Transfer:
 
     def _stretch(self) -> Iterator[int]:
         """Ask for what is missing and write it; yield the number of bytes of each chunk."""
+        import requests  # slow to import
+        import urllib3
+
         asked = self.have
         try:
             with self._ask(asked) as answer:
@@ -186,6 +189,8 @@ class _Transfer:
 
     def _ask(self, start: int) -> requests.Response:
         """Send the request; return an answer with 200, 206 or 416."""
+        import requests
+
         headers = {"Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"

@@ -8,7 +8,6 @@ from itertools import combinations
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from workbench.faces.boxes import overlap
 from workbench.faces.detectors import Detector, DlibHog, suited
@@ -118,6 +117,8 @@ class Follower:
 
     def _join(self, i: int, boxes: np.ndarray) -> None:
         """Give the boxes (k, 5) of a look to the faces they are, or to new ones."""
+        from scipy.optimize import linear_sum_assignment
+
         self.faces = {number: face for number, face in self.faces.items() if i - max(face) <= self.gap}
         numbers, free = list(self.faces), set(range(len(boxes)))
         alike = np.array([[likeness(self.faces[n], i, box) for box in boxes] for n in numbers])

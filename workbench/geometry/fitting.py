@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from workbench.errors import WorkbenchError
@@ -161,6 +160,8 @@ class Problem:
 
 def _solve(points: np.ndarray, rest: np.ndarray, units: np.ndarray, prior: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the parameters (t, 6 + d) for points (t, n, 2), in pixels, and what is left over (t,)."""
+    from scipy.optimize import least_squares  # slow to import
+
     found, residual = np.full((len(points), POSE + len(units)), np.nan), np.full(len(points), np.nan)
     for i in np.flatnonzero(np.isfinite(points).all(axis=(1, 2))):
         scale, shift = _start(points[i], rest)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import train_test_split
 
 from workbench.errors import WorkbenchError, choose
 from workbench.splits.naming import check_classes, known_speakers
@@ -81,6 +80,8 @@ def _validation_takes(table: pd.DataFrame, groups: pd.Series, share: float, seed
             f"inner split by take: too few takes of {', '.join(few)} on the training side, expected at least 2 of each "
             "emotion (one to fit, one to validate): leave these classes out, or add takes"
         )
+    from sklearn.model_selection import train_test_split  # slow to import
+
     try:
         names, emotions = takes["take"], takes["emotion"]
         n = max(int(np.ceil(share * len(takes))), emotions.nunique())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedKFold
 
 from workbench.datasets.links import linked
 from workbench.errors import WorkbenchError
@@ -101,6 +100,8 @@ def random_folds(clips: pd.DataFrame, n_folds: int = DEFAULT_FOLDS, seed: int = 
     WorkbenchError
         If no emotion has as many takes as there are folds.
     """
+    from sklearn.model_selection import StratifiedKFold  # slow to import
+
     check_number(n_folds)
     groups = units(clips, "take")
     takes = pd.DataFrame({"take": groups, "emotion": clips["emotion"]}).drop_duplicates("take")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import PredefinedSplit
 
 from workbench.datasets.speakers import short_names
 from workbench.emotions import in_order
@@ -65,6 +64,8 @@ def fold_names(clips: pd.DataFrame, groups: Sequence[Sequence[str]]) -> list[str
 
 def folds_of(clips: pd.DataFrame, fold_of: Sequence[int], names: Sequence[str]) -> list[Fold]:
     """Return one fold a name; `fold_of` says in which one each clip tests, -1 for never."""
+    from sklearn.model_selection import PredefinedSplit  # slow to import
+
     sides = PredefinedSplit(np.asarray(fold_of, dtype=int)).split()
     folds = [Fold(name, train, test) for name, (train, test) in zip(names, sides, strict=True)]
     for fold in folds:

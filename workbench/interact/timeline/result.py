@@ -8,17 +8,20 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from workbench import paths, plots, runs
+from workbench import paths, runs
 from workbench.interact.timeline import moments as worth
-from workbench.interact.timeline import people, quality, reaction, report, summary, voice
+from workbench.interact.timeline import people, quality, reaction, summary, voice
 from workbench.interact.timeline.settings import Settings
 from workbench.interact.timeline.watching import Watcher
 from workbench.predict import trained_on
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAIRS = 3  # at most, of persons whose reactions are looked for
 
@@ -95,6 +98,8 @@ class Timeline:
 
     def figure(self, *, title: str = "", note: str = "") -> Figure:
         """Return the emotions over time of each subject, as `plots.emotions_over_time` draws them."""
+        from workbench import plots  # matplotlib: loaded when the film has been read
+
         cuts = self.stretches.loc[self.stretches["cuts"] > 0, "start"]
         options = {"seconds": self.seconds, "step": self.settings.step, "cuts": cuts, "marks": self.moments}
         return plots.emotions_over_time(self.subjects, self.voice, **options, title=title, note=note)
@@ -115,6 +120,8 @@ class Timeline:
 
     def html(self) -> str:
         """Return the report, a page that needs nothing beside it."""
+        from workbench.interact.timeline import report
+
         return report.html(self)
 
     def write(self, out: str | Path) -> list[Path]:
