@@ -32,15 +32,27 @@ def start(words: list[str], data: Path) -> subprocess.Popen:
     return subprocess.Popen(command, env=environment, start_new_session=True, stdout=subprocess.DEVNULL)
 
 
-def killed(process: subprocess.Popen, delay: float) -> bool:
-    """Kill a group of processes after `delay` s; tell whether it was still there."""
+def killed(process: subprocess.Popen, delay: float | None = None) -> bool:
+    """Wait for a group of processes, `delay` s at most; tell whether it had to be killed.
+
+    It is killed also if the wait is interrupted.
+    """
     try:
         process.wait(delay)
-    except subprocess.TimeoutExpired:
+        return False
+    except BaseException as error:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return True
-    return False
+        if isinstance(error, subprocess.TimeoutExpired):
+            return True
+        raise
+
+
+def failed(words: list[str], data: Path) -> bool:
+    """Run a study to its end; tell whether it failed."""
+    process = start(words, data)
+    killed(process)
+    return process.returncode != 0
 
 
 def predictions(data: Path) -> pd.DataFrame:
@@ -59,7 +71,7 @@ def trial(words: list[str], out: Path, *, kills: int, seed: int = 0) -> dict:
         studies came to an end), `rows` of the predictions table, `identical`.
     """
     rng, began = np.random.default_rng(seed), time.monotonic()
-    if start(words, out / "whole").wait():
+    if failed(words, out / "whole"):
         sys.exit("the undisturbed study failed; its error stands above")
     usual, whole = time.monotonic() - began, predictions(out / "whole")
     finished, compared, identical = [], 0, True
@@ -67,7 +79,7 @@ def trial(words: list[str], out: Path, *, kills: int, seed: int = 0) -> dict:
         data = out / f"killed-{compared}"
         while len(finished) < kills and killed(start(words, data), rng.uniform(0.2, 1) * usual):
             finished.append(len(list(data.glob("runs/*/*/*/done"))))
-        if start(words, data).wait():
+        if failed(words, data):
             sys.exit(f"after kills, with {finished} runs finished, the study failed; its error stands above")
         identical &= predictions(data).equals(whole)
         compared += 1

@@ -7,6 +7,8 @@ import socket
 import sys
 from pathlib import Path
 
+import corpora
+import leftovers
 import numpy as np
 import pytest
 
@@ -16,8 +18,9 @@ from workbench.interact.timeline import stage
 
 RATE, FPS, LEVELS = 16000, 30, 4
 # The files that take longest, in this order.
-LONGEST = ("test_notebooks_open", "test_notebooks", "test_training_panel", "test_studies_all", "test_studies_running",
-           "test_scale", "test_under_way")  # fmt: skip
+LONGEST = ("test_notebooks_open", "test_notebooks", "test_studies_all", "test_studies_running", "test_training_panel",
+           "test_under_way", "test_scale", "test_encoders", "test_conditions", "test_cli", "test_plots", "test_live",
+           "test_audio_models", "test_models_light", "test_late_fusion", "test_training", "test_timeline")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items) -> None:
@@ -69,7 +72,10 @@ def clip(tmp_path, numbered, voice) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _isolated(tmp_path_factory):
-    """Tests reach neither the home folder, nor the user's data, nor any network but this machine's own."""
+    """Tests reach neither the home folder, nor the user's data, nor any network but this machine's own.
+
+    At the end no process that they have started is left.
+    """
     patch = pytest.MonkeyPatch()
     home = tmp_path_factory.mktemp("home")
     patch.setenv("HOME", str(home))
@@ -88,7 +94,9 @@ def _isolated(tmp_path_factory):
 
     patch.setattr(socket.socket, "connect", guarded)
     yield
+    left = leftovers.end(home)
     patch.undo()
+    assert not left, f"tests have left processes behind: {left}"
 
 
 @pytest.fixture
@@ -103,14 +111,14 @@ def data_folder(tmp_path, monkeypatch) -> Path:
 def tiny(tmp_path_factory) -> demo.Demo:
     """The demo corpus at its smallest: 4 speakers, 2 emotions, 1 statement, 2 intensities, 16 clips."""
     root = tmp_path_factory.mktemp("corpora") / "tiny"
-    return demo.generate(root, n_speakers=4, emotions=("happy", "sad"), statements=(1,), jobs=1)
+    return corpora.generate(root, tmp_path_factory, n_speakers=4, emotions=("happy", "sad"), statements=(1,))
 
 
 @pytest.fixture(scope="session")
 def eight(tmp_path_factory) -> demo.Demo:
     """The demo corpus with 8 clips of each of 4 speakers, enough to standardise within a speaker; 2 emotions."""
     root = tmp_path_factory.mktemp("corpora") / "eight"
-    return demo.generate(root, n_speakers=4, emotions=("happy", "sad"), statements=(1, 2), jobs=1)
+    return corpora.generate(root, tmp_path_factory, n_speakers=4, emotions=("happy", "sad"), statements=(1, 2))
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ class Site:
         self.asked: list[tuple[str, str | None]] = []
         self.ranges = self.etags = self.conditions = True
         self.delay = 0.0  # seconds between pieces of 16 kB
+        self.pauses: dict[str, int] = {}  # bytes of a path after which the answer waits until `go_on` is set
+        self.go_on = threading.Event()
 
     def ranges_of(self, path: str) -> list[str | None]:
         """Return the Range header of every request for a path."""
@@ -53,6 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         end = start + fault[1] if fault else len(body)
         for at in range(start, min(end, len(body)), 2**14):
+            if at >= site.pauses.get(path, len(body)):
+                site.go_on.wait()
             self.wfile.write(body[at : min(at + 2**14, end)])
             time.sleep(site.delay)
         self.close_connection = True
@@ -70,7 +74,10 @@ def serve():
     server.site = Site(server.server_port)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
-    yield server.site
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server.site
+    finally:
+        server.site.go_on.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

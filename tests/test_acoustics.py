@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from workbench import acoustics, media
-from workbench.acoustics import reference, tables, voice
+from workbench.acoustics import fourier, reference, tables, voice
 
 RATE = 16000
 
@@ -27,6 +27,21 @@ def test_mfcc_is_librosas(voice):
 
 def test_mfcc_is_librosas_on_real_speech(shared):
     check_against_librosa(media.read_waveform(next(shared.glob("data/ravdess/Audio*/Actor_01/*.flac"))))
+
+
+@pytest.mark.parametrize(("rate", "n_fft", "hop_length", "n_mels"), [(16000, 1024, 256, 128), (22050, 1000, 85, 40)])
+def test_transform_decibels_and_filters_are_librosas_to_the_last_bit(voice, rate, n_fft, hop_length, n_mels):
+    ours = fourier.stft(voice, n_fft=n_fft, hop_length=hop_length)
+    theirs = librosa.stft(voice, n_fft=n_fft, hop_length=hop_length, center=False)
+    assert ours.dtype == theirs.dtype
+    assert np.array_equal(ours, theirs)
+    power = np.abs(ours) ** 2
+    assert np.array_equal(fourier.power_to_db(power, span=80.0), librosa.power_to_db(power, top_db=80.0))
+    relative = fourier.power_to_db(power, reference=np.max, span=60.0)
+    assert np.array_equal(relative, librosa.power_to_db(power, ref=np.max, top_db=60.0))
+    filters = fourier.mel_filters(rate, n_fft, n_mels)
+    assert filters.dtype == np.float32
+    assert np.array_equal(filters, librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels))
 
 
 def test_mfcc_settings_reach_the_transform(voice):

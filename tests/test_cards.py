@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import time
 
 import numpy as np
 import pandas as pd
@@ -291,10 +290,10 @@ def test_the_lag_of_real_ravdess_films_on_the_command_line(call, shared):
     assert "lag of 5 of 5 pairs: median 33.3 ms" in " ".join(out.split())
 
 
-def test_real_ravdess_lacks_eight_speakers(shared):
-    began = time.perf_counter()
+def test_real_ravdess_lacks_eight_speakers(shared, monkeypatch):
+    for name in ("read_frames", "read_waveform"):
+        monkeypatch.setattr(media, name, lambda *_, **__: pytest.fail("a recording was decoded"))
     card = datasets.corpus("ravdess", shared / "data" / "ravdess").describe()
-    assert time.perf_counter() - began < 10
     assert len(card.clips) == 966
     assert "`ravdess-17` to `ravdess-24`" in card.markdown()
     table = tallies.durations(card.recorded).set_index("emotion")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -10,7 +12,9 @@ import pytest
 from sklearn.pipeline import Pipeline
 
 from workbench import classifiers, standards
+from workbench.acoustics.pruning import CurvePca
 from workbench.errors import WorkbenchError
+from workbench.fusion import stacking
 from workbench.models import CLASSICAL, arrays_of, catalogue, classical
 
 EMOTIONS = np.array(["happy", "sad", "angry"])
@@ -46,6 +50,22 @@ def test_every_classifier_learns_and_comes_back_from_disk(name, tmp_path):
     again = classifiers.load(tmp_path / "model.skops")
     assert np.array_equal(classifiers.probabilities(again, others, EMOTIONS), answers[:, :3])
     assert CLASSICAL[name].source[:3] in ("002", "003", "004")
+
+
+def test_every_pipeline_is_read_in_a_process_that_imports_skops_through_the_package(tmp_path):
+    x, emotion = problem()
+    x = np.nan_to_num(x)
+    models = [classical.make(name, n_features=3) for name in CLASSICAL]
+    models += [stacking.make(name) for name in stacking.STACKERS]
+    models.append(Pipeline([("curves", CurvePca(length=7)), *classical.make("knn").steps]))
+    for number, model in enumerate(models):
+        classifiers.save(model.fit(x, emotion), tmp_path / f"{number}.skops")
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom workbench import classifiers\n"
+        "for path in Path(sys.argv[1]).glob('*.skops'): classifiers.load(path)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_grid_offers_no_more_neighbours_than_there_are_rows():

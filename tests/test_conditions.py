@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import soundfile as sf
 from test_studies_tables import ALL, HALF, as_published, both, cell, columns, predictions, study, table_of
 
-from workbench import datasets, evaluation, figures, runs, studies
+from workbench import cli, datasets, evaluation, figures, runs, studies
 from workbench.cli.common import load_run
 from workbench.errors import WorkbenchError
 from workbench.interact import asked
@@ -39,14 +40,33 @@ def folder_of(root, emotions, *, speakers=4, takes=2):
     return root
 
 
+@pytest.fixture(scope="module")
+def two_corpora_once(tmp_path_factory):
+    """Two corpora of one's own, and a data folder with results on both, to be copied by each test."""
+    folder = tmp_path_factory.mktemp("two_corpora")
+    roots = {"a": folder_of(folder / "a", ("happy", "sad")), "b": folder_of(folder / "b", ("angry", "sad"))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKBENCH_DATA", str(folder / "data"))
+        for name, variants in (("a", "svm_rbf,knn"), ("b", "svm_rbf")):
+            words = ["study", "run", "audio_models", "--jobs", "1", "--corpus", "folder", "--root", str(roots[name])]
+            patch.setattr(sys, "argv", ["workbench", *words, "--profile", "smoke", "--variants", variants])
+            with pytest.raises(SystemExit) as stop:
+                cli.main()
+                raise SystemExit(0)
+            assert not stop.value.code
+    for name, root in roots.items():
+        shutil.copytree(root, folder / "whole" / name)
+    return folder, roots
+
+
 @pytest.fixture
-def two_corpora(call, tmp_path):
-    """Two corpora of one's own, and results on both."""
-    roots = {"a": folder_of(tmp_path / "a", ("happy", "sad")), "b": folder_of(tmp_path / "b", ("angry", "sad"))}
-    for name, variants in (("a", "svm_rbf,knn"), ("b", "svm_rbf")):
-        options = ["--corpus", "folder", "--root", roots[name], "--profile", "smoke", "--variants", variants]
-        code, _, problem = call("study", "run", "audio_models", "--jobs", 1, *options)
-        assert code == 0, problem
+def two_corpora(two_corpora_once, data_folder):
+    """Two corpora of one's own, and results on both, which the test may change."""
+    folder, roots = two_corpora_once
+    for name, root in roots.items():
+        shutil.rmtree(root)
+        shutil.copytree(folder / "whole" / name, root)
+    shutil.copytree(folder / "data", data_folder)
     return roots
 
 

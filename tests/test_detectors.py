@@ -9,11 +9,13 @@ import sys
 from itertools import combinations
 from pathlib import Path
 
+import dlib
 import numpy as np
 import pytest
 
 from workbench import faces, media, scale
 from workbench.errors import WorkbenchError
+from workbench.faces import detectors
 from workbench.faces.boxes import as_dlib, suppress
 from workbench.faces.cascade import squared
 
@@ -32,6 +34,23 @@ def weights(shared):
 def real_frames(real_clips):
     """One frame of each real video, from a second into it."""
     return [media.read_frames(path, np.array([1.0]))[0][0] for path in real_clips]
+
+
+def test_the_copy_of_the_frontal_detector_finds_what_the_original_finds(data_folder, tiny):
+    frames, _ = media.read_frames(tiny.clips()["path"][0], np.array([0.5, 1.0]))
+    detectors._hog.cache_clear()
+    faces.detector("dlib")(frames[0])
+    assert not data_folder.exists()  # no data folder is made for it
+    data_folder.mkdir()
+    detectors._hog.cache_clear()
+    first = [faces.detector("dlib")(frame) for frame in frames]
+    (copy,) = (data_folder / "cache").iterdir()
+    dlib.get_frontal_face_detector().save(str(data_folder / "original.svm"))
+    assert copy.read_bytes() == (data_folder / "original.svm").read_bytes()
+    detectors._hog.cache_clear()
+    for frame, boxes in zip(frames, first, strict=True):
+        np.testing.assert_array_equal(faces.detector("dlib")(frame), boxes)
+        assert len(boxes) == 1
 
 
 def test_boxes_of_the_same_face_agree_between_any_two_detectors(weights, real_frames):

@@ -5,9 +5,7 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 import zipfile
 from dataclasses import replace
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 from local_server import serve
+from waiting import started, until
 
 from workbench import datasets
 from workbench.datasets import fetching
@@ -137,18 +136,17 @@ tiny(sys.argv[1]).fetch(sys.argv[2], parts=["audio_speech", "audio_song"], accep
 def test_killed_in_the_middle_it_goes_on_where_it_was(site, tmp_path):
     """The first archive is finished, the second half there: neither is asked for again, but the rest of the second."""
     root, part = tmp_path / "ravdess", tmp_path / ".ravdess.fetching" / "audio_song.zip.part"
-    site.delay = 0.08  # each 16 kB: an archive takes about half a second
+    site.pauses = {"/audio_song.zip": 100_000}
     paths = os.pathsep.join([os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__))])
     environment = os.environ | {"PYTHONPATH": paths}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, site.url, str(root)], env=environment)
-    deadline = time.monotonic() + 60
-    while not (part.is_file() and part.stat().st_size > 30_000) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    with started([sys.executable, "-c", SCRIPT, site.url, str(root)], env=environment) as process:
+        assert until(lambda: part.is_file() and part.stat().st_size > 30_000)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
     have = part.stat().st_size
     assert 30_000 < have < len(ARCHIVES["audio_song"])
-    site.delay = 0
+    site.pauses = {}
+    site.go_on.set()
     site.asked.clear()
     opened = tiny(site.url).fetch(root, parts=["audio_speech", "audio_song"], accept_licence=True)
     assert site.asked == [("/api/records/1", None), ("/audio_song.zip", f"bytes={have}-")]

@@ -342,3 +342,10 @@ def test_the_library_is_loaded_only_when_it_is_wanted():
     code = "import sys, workbench.models.pretrained, workbench.models.text, workbench.models.mmer;"
     code += "assert not {'transformers', 'huggingface_hub'} & set(sys.modules), 'loaded too early'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+@pytest.mark.parametrize("needs", [lambda: make("roberta"), lambda: tokenise(["kids"], "roberta-base")])
+def test_missing_transformers_is_an_error_that_names_the_extra(monkeypatch, needs):
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(WorkbenchError, match=r"pip install 'workbench\[pretrained\]'"):
+        needs()

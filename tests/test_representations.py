@@ -148,7 +148,7 @@ def test_a_bar_in_a_notebook_is_a_widget_that_ends_at_its_end():
     )
     cell += "assert list(bar([3, 4], total=9, done=2, unit='B', description='bytes')) == [3, 4]"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
-    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    NotebookClient(notebook, timeout=500, kernel_name="python3").execute()
     shown = [output.data for output in notebook.cells[0].outputs if output.output_type == "display_data"]
     assert len(shown) == 2
     assert all("application/vnd.jupyter.widget-view+json" in data for data in shown)

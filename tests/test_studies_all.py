@@ -1,22 +1,26 @@
 """Every study lists, runs at smoke size on the demo corpus, and gives its table."""
 
+import corpora
 import pytest
 
 from workbench import figures, studies
-from workbench.datasets import demo, demo_stills
+from workbench.datasets import demo_stills
 from workbench.studies import results, running
 
 SPEAKERS = 4
+EMOTIONS = ("neutral", "happy", "sad", "angry")  # of which every study has two or more
 
 
 @pytest.fixture(scope="module")
-def corpora(tmp_path_factory):
+def demos(tmp_path_factory):
     """The demo corpora at the size of `smoke`, and a data folder of the module's own."""
     folder = tmp_path_factory.mktemp("corpora")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_DATA", str(tmp_path_factory.mktemp("data")))
         patch.setenv("WORKBENCH_FIGURES", str(tmp_path_factory.mktemp("figures")))
-        made = demo.generate(folder / "demo", n_speakers=SPEAKERS, statements=(1,))
+        made = corpora.generate(
+            folder / "demo", tmp_path_factory, n_speakers=SPEAKERS, emotions=EMOTIONS, statements=(1,)
+        )
         yield {"demo": made, "demo_stills": demo_stills.generate(folder / "stills", n_speakers=SPEAKERS)}
 
 
@@ -25,9 +29,9 @@ ELSEWHERE = ("thread", "turned_heads", "late_fusion_posteriors", "fusion_feature
 
 
 @pytest.mark.parametrize("name", [name for name in studies.names() if name not in ELSEWHERE])
-def test_runs_at_smoke_size_and_gives_its_table(name, corpora):
+def test_runs_at_smoke_size_and_gives_its_table(name, demos):
     study = studies.load(name)
-    corpus = corpora["demo_stills" if study.protocol == "frontal-to-turned" else "demo"]
+    corpus = demos["demo_stills" if study.protocol == "frontal-to-turned" else "demo"]
     made = running.run(study, corpus, profile="smoke")
     found = results.results(name, corpus=corpus.label, size="smoke")
     assert {run.name for run in found} == {run.name for run in made}

@@ -208,7 +208,7 @@ running.run(study(), datasets.corpus("demo", {str(tiny.root)!r}), profile="smoke
 """)
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d"]
     environment = os.environ | {"WORKBENCH_DATA": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    subprocess.run([*torchrun, "--rdzv-endpoint=127.0.0.1:0", str(script)], env=environment, check=True, timeout=180)
+    subprocess.run([*torchrun, "--rdzv-endpoint=127.0.0.1:0", str(script)], env=environment, check=True, timeout=500)
     there = [runs.Run(tmp_path / "runs" / run.name, run.params) for run in made]
     mine, others = ((tmp_path / f"made-by-{rank}").read_text().split() for rank in range(2))
     assert sorted(mine + others) == sorted(run.name for run in made)

@@ -388,7 +388,7 @@ def test_figures_without_a_study_are_those_of_thread_and_the_first_of_others(cal
     }
     assert drawn["thread_table"] == ", ".join(f"thread_demo_smoke.{end}" for end in ("md", "tex", "csv", "html"))
     left = " ".join(problem.split())
-    assert "left out, without results on demo at size smoke: audio_models" in left
+    assert "left out, without results on any corpus at size smoke: audio_models" in left
     assert "turned_heads," not in left
     assert "thread" not in left
     code, _, problem = call("figures", "--profile", "smoke", "--study", "audio_models")
