@@ -6,7 +6,7 @@ import torch
 from workbench.errors import WorkbenchError
 from workbench.models import ENCODERS, build, catalogue
 from workbench.models.audio import Cnn1d
-from workbench.models.video import Lrcn
+from workbench.models.video import Lrcn, standardise
 
 
 @torch.no_grad()
@@ -63,3 +63,14 @@ def test_the_catalogue_counts_what_the_sources_count(monkeypatch):
     assert rows["resnet_frames"]["parameters"] == 11_176_512 + 2_101_248  # ResNet-18 on RGB and an LSTM of 512
     assert rows["cnn_transformer"]["width"] == 1064
     assert rows["convlstm"]["multiply_adds"] > 1e8
+
+
+def test_standardising_leaves_the_frames_as_they_are_and_gives_each_colour_mean_0_and_deviation_1():
+    frames = torch.randint(0, 256, (2, 3, 8, 8, 3), generator=torch.Generator().manual_seed(0)).float()
+    before, mask = frames.clone(), torch.tensor([[True, True, True], [True, True, False]])
+    shown = standardise(frames, mask)
+    assert torch.equal(frames, before)
+    for clip, real in zip(shown, mask, strict=True):
+        values = clip[real].reshape(-1, 3)
+        torch.testing.assert_close(values.mean(0), torch.zeros(3), atol=1e-4, rtol=0)
+        torch.testing.assert_close(values.std(0, correction=0), torch.ones(3), atol=0.01, rtol=0)

@@ -13,6 +13,8 @@ from pathlib import Path
 from jupyter_client import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
+from workbench.scale.processes import end_with_the_parent
+
 # What notebooks use, but for what looks for a kernel when it is imported: ipywidgets, plotly, pyplot.
 IMPORTED = (
     "workbench._skops",  # the first, as it looks through all modules that are imported
@@ -35,7 +37,7 @@ class Started:
         self.processes = []
 
     def kill(self) -> None:
-        """End all kernels; whoever waits for an answer of one gets an error."""
+        """End all kernels; waiting for an answer of one ends with an error."""
         for process in self.processes:
             process.kill()
 
@@ -47,7 +49,7 @@ def manager(started: Started) -> type[AsyncKernelManager]:
     """
 
     class Manager(AsyncKernelManager):
-        shutdown_wait_time = 30.0  # s, where a process beside has the machine at work
+        shutdown_wait_time = 30.0  # s, for a machine that is busy
 
         async def _async_pre_start_kernel(self, **options):
             if self.provisioner is None and sys.platform == "linux":
@@ -103,7 +105,7 @@ def _run(connection_file: str, folder: str, environment: dict[str, str]) -> None
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     if sys.version_info < (3, 14):
         # The workers of a kernel are forked from the server that it was forked from, which has imported everything.
         # `ensure_running` is said to do nothing in such a process, but starts another server.
@@ -115,8 +117,3 @@ def _run(connection_file: str, folder: str, environment: dict[str, str]) -> None
     matplotlib.rcParams["backend"] = backend  # matplotlib has been imported before
     options = {"connection_file": connection_file, "log_level": 40, "parent_handle": os.getppid()}
     IPKernelApp.launch_instance([f"--IPKernelApp.{name}={value}" for name, value in options.items()])
-
-
-def _end_with_the_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

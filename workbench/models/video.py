@@ -83,12 +83,12 @@ class Lrcn(Encoder):
 
 def standardise(x: Tensor, mask: Tensor) -> Tensor:
     """Give each colour of (B, T, H, W, 3) uint8 frames mean 0 and deviation 1 over the clip's real frames."""
-    x, width = x.float().div_(255), x.shape[3]
+    x, width = x.float() / 255, x.shape[3]
     share = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1))[:, :, None]  # (B, T, 1)
     mean = (x.mean(dim=(2, 3)) * share).sum(dim=1)  # (B, 3)
-    x -= _row(mean, width)
+    x = x - _row(mean, width)
     variance = (x.square().mean(dim=(2, 3)) * share).sum(dim=1)  # (B, 3)
-    return x.div_(_row(variance.sqrt() + 1e-3, width))
+    return x / _row(variance.sqrt() + 1e-3, width)
 
 
 def _row(colours: Tensor, width: int) -> Tensor:

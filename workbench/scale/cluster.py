@@ -26,7 +26,7 @@ POLL = 0.05  # s, between two reads of a scheduler file that is not complete yet
 def connect(address: str, **options):
     """Return a Dask client; try again where its event loop has not started within the 10 s that distributed asserts.
 
-    Clients that nobody uses are collected before: distributed blocks for ever where one is collected while another
+    Unused clients are collected before: distributed blocks for ever where one is collected while another
     starts.
     """
     import distributed

@@ -172,7 +172,7 @@ def _serve(pipe: Connection, function: Callable, environment: dict[str, str]) ->
     """
     os.environ.clear()
     os.environ.update(environment)
-    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    threading.Thread(target=end_with_the_parent, daemon=True).start()
     settle()
     pipe.send("ready")
     while True:
@@ -197,7 +197,7 @@ def _send(pipe: Connection, answer: tuple) -> None:
         pipe.send((None, WorkbenchError(f"a result that cannot travel between processes: {error}")))
 
 
-def _end_with_the_parent() -> None:
+def end_with_the_parent() -> None:
     """Wait for the parent's death and follow it, whatever the main thread is doing."""
     multiprocessing.parent_process().join()
     os._exit(1)
